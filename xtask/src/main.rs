@@ -1,0 +1,170 @@
+//! `cargo xtask`: everything that checks this workspace.
+//!
+//! Owns the list of parts and what runs in which order. Each part lives in a module of its own and knows nothing of the
+//! others. This crate must never be a dependency of anything that is shipped.
+
+mod conformance;
+mod cratecount;
+mod interop;
+mod policy;
+mod process;
+mod report;
+mod rust;
+mod serve;
+mod tools;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use report::{Count, Outcome, Report};
+
+/// What every part may need to know about this run.
+struct Run {
+    workspace: tools::Workspace,
+    /// A missing tool is a failure instead of a visible skip.
+    strict: bool,
+    /// Build what is served in the release profile.
+    release: bool,
+}
+
+type Part = fn(&Run) -> Outcome;
+
+/// The parts in the order in which they run: the cheap ones first, so that a small slip is seen early.
+const PARTS: [(&str, Part, &str); 8] = [
+    ("fmt", rust::format, "rustfmt changes nothing"),
+    (
+        "lint",
+        rust::lint,
+        "clippy without a warning; the minimum Rust version holds",
+    ),
+    ("doc", rust::documentation, "rustdoc without a warning"),
+    (
+        "deny",
+        policy::check,
+        "licences, sources and duplicates of dependencies",
+    ),
+    (
+        "crates",
+        cratecount::check,
+        "numbers of crates against their budgets",
+    ),
+    (
+        "unit",
+        rust::unit,
+        "unit, property, matrix and documentation tests",
+    ),
+    (
+        "conformance",
+        conformance::check,
+        "the official conformance suite, server side",
+    ),
+    (
+        "interop",
+        interop::check,
+        "official clients over stdio and HTTP",
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match parse(&arguments) {
+        Ok(Command::Help) => {
+            print!("{}", usage());
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Test { only, release }) => match test(&only, release) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("xtask: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => {
+            eprintln!("xtask: {error}\n");
+            eprint!("{}", usage());
+            ExitCode::from(2)
+        }
+    }
+}
+
+enum Command {
+    Help,
+    Test { only: Vec<String>, release: bool },
+}
+
+fn parse(arguments: &[String]) -> Result<Command, String> {
+    let mut words = arguments.iter();
+    match words.next().map(String::as_str) {
+        None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
+        Some("test") => {}
+        Some(other) => return Err(format!("unknown command `{other}`")),
+    }
+    let mut only = Vec::new();
+    let mut release = false;
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--only" => {
+                let value = words.next().ok_or("`--only` needs the name of a part")?;
+                only.extend(value.split(',').map(str::to_owned));
+            }
+            "--release" => release = true,
+            "--help" | "-h" => return Ok(Command::Help),
+            other => return Err(format!("unknown option `{other}`")),
+        }
+    }
+    for name in &only {
+        if !PARTS.iter().any(|(part, ..)| part == name) {
+            let known: Vec<&str> = PARTS.iter().map(|(part, ..)| *part).collect();
+            return Err(format!(
+                "there is no part `{name}`; the parts are {}",
+                known.join(", ")
+            ));
+        }
+    }
+    Ok(Command::Test { only, release })
+}
+
+fn usage() -> String {
+    let mut text = String::from(
+        "cargo xtask test [--only PART[,PART]] [--release]\n\n\
+         Runs every check of this workspace, or only the named parts. What it needs beyond cargo (Node, the official\n\
+         conformance suite and SDKs, a Python environment, cargo-deny) it installs under the target directory. Where npm\n\
+         or python is missing the parts that need them are skipped and say so; with CI=true that is a failure.\n\n\
+         --release  serve a release build to the conformance suite and the official clients\n\nParts:\n",
+    );
+    for (name, _, about) in PARTS {
+        text.push_str(&format!("  {name:<12} {about}\n"));
+    }
+    text
+}
+
+/// Runs the parts; true when nothing failed.
+fn test(only: &[String], release: bool) -> Result<bool, String> {
+    let run = Run {
+        workspace: tools::Workspace::find()?,
+        strict: std::env::var("CI").is_ok_and(|value| value == "true" || value == "1"),
+        release,
+    };
+    let mut report = Report::default();
+    for (name, part, about) in PARTS {
+        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        println!("\n==> {name}: {about}");
+        let start = Instant::now();
+        let outcome = match part(&run) {
+            Outcome::Missing(why) if run.strict => {
+                println!("missing, and CI=true: {why}");
+                Outcome::Done(Count::failed(1))
+            }
+            outcome => outcome,
+        };
+        if let Outcome::Missing(why) = &outcome {
+            println!("SKIPPED: {why}");
+        }
+        report.add(name, start.elapsed(), outcome);
+    }
+    report.print();
+    Ok(report.total().failed == 0)
+}
