@@ -123,10 +123,9 @@ fn copy(source: &Path, home: &Path) -> Result<(), String> {
     let explain = |error: std::io::Error| format!("{}: {error}", source.display());
     for entry in fs::read_dir(source).map_err(explain)? {
         let path = entry.map_err(explain)?.path();
-        if path.extension().is_some_and(|extension| extension == "mjs") {
-            if let Some(name) = path.file_name() {
-                fs::copy(&path, home.join(name)).map_err(explain)?;
-            }
+        let script = path.extension().is_some_and(|extension| extension == "mjs");
+        if script && let Some(name) = path.file_name() {
+            fs::copy(&path, home.join(name)).map_err(explain)?;
         }
     }
     Ok(())

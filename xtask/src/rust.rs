@@ -125,13 +125,12 @@ fn minimum_version(workspace: &Workspace) -> Result<(), String> {
         .packages()
         .filter(|package| shipped.contains(&&package["id"]))
     {
-        if let Some(asked) = package["rust_version"].as_str() {
-            if numbers(asked) > numbers(&minimum) {
-                return Err(format!(
-                    "{} {} needs Rust {asked}, above {minimum}",
-                    package["name"], package["version"]
-                ));
-            }
+        let asked = package["rust_version"].as_str().unwrap_or_default();
+        if numbers(asked) > numbers(&minimum) {
+            return Err(format!(
+                "{} {} needs Rust {asked}, above {minimum}",
+                package["name"], package["version"]
+            ));
         }
     }
     let readme = std::fs::read_to_string(workspace.root.join("README.md")).unwrap_or_default();
