@@ -1,0 +1,181 @@
+//! Behaviour of the schema profile.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::*;
+
+fn input<T: JsonSchema>() -> Value {
+    generate::<T>(Direction::Input).schema
+}
+
+fn property<T: JsonSchema>() -> Value {
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct One<T> {
+        one: T,
+    }
+    input::<One<T>>()["properties"]["one"].clone()
+}
+
+/// Not recursive, used twice.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Point {
+    /// Where it is.
+    x: i32,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Tree {
+    children: Vec<Tree>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+enum Plain {
+    On,
+    Off,
+}
+
+/// How loud.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Documented {
+    /// Not a sound.
+    Quiet,
+    /// Everything.
+    Loud,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind")]
+enum Shape {
+    Circle { radius: f64 },
+    Square { side: f64 },
+}
+
+#[test]
+fn numbers_lose_the_formats_that_only_rust_knows() {
+    assert_eq!(property::<f64>(), json!({"type": "number"}));
+    assert_eq!(property::<i64>(), json!({"type": "integer"}));
+    assert_eq!(property::<u32>(), json!({"type": "integer", "minimum": 0}));
+    assert_eq!(property::<u8>(), json!({"type": "integer", "minimum": 0, "maximum": 255}));
+}
+
+#[test]
+fn an_optional_property_has_neither_null_nor_a_type_list() {
+    #[derive(JsonSchema, Deserialize)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Optional {
+        number: Option<u32>,
+        plain: Option<Plain>,
+        /// Nearer documentation.
+        documented: Option<Documented>,
+        point: Option<Point>,
+    }
+    let schema = input::<Optional>();
+    assert_eq!(schema.get("required"), None);
+    assert_eq!(schema["properties"]["number"], json!({"type": "integer", "minimum": 0}));
+    assert_eq!(schema["properties"]["plain"], json!({"type": "string", "enum": ["On", "Off"]}));
+    assert_eq!(schema["properties"]["point"]["type"], json!("object"));
+    let documented = &schema["properties"]["documented"];
+    assert_eq!(documented["enum"], json!(["quiet", "loud"]));
+    assert!(documented["description"].as_str().unwrap().starts_with("Nearer documentation."));
+    assert!(!schema.to_string().contains("null"));
+}
+
+#[test]
+fn output_keeps_null_because_it_is_really_sent() {
+    #[derive(JsonSchema, Serialize)]
+    struct Out {
+        number: Option<i32>,
+    }
+    let schema = generate::<Out>(Direction::Output).schema;
+    assert_eq!(schema["properties"]["number"]["type"], json!(["integer", "null"]));
+    assert_eq!(schema["required"], json!(["number"]));
+}
+
+#[test]
+fn references_are_inlined_unless_the_type_is_recursive() {
+    let flat = input::<BTreeMap<String, (Point, Point)>>().to_string();
+    assert!(!flat.contains("$ref"), "{flat}");
+    assert!(flat.contains("Where it is."), "{flat}");
+    let nested = property::<Tree>();
+    assert!(nested["properties"]["children"]["items"].get("$ref").is_some());
+}
+
+#[test]
+fn every_array_says_what_its_items_are() {
+    assert_eq!(property::<Vec<String>>()["items"], json!({"type": "string"}));
+    assert_eq!(property::<(i32, String)>()["items"], json!({}));
+    assert_eq!(property::<Vec<Value>>()["items"], json!({}));
+}
+
+#[test]
+fn documented_variants_become_one_enum_with_a_list() {
+    assert_eq!(
+        property::<Documented>(),
+        json!({
+            "type": "string",
+            "enum": ["quiet", "loud"],
+            "description": "How loud.\n- `quiet`: Not a sound.\n- `loud`: Everything.",
+        })
+    );
+}
+
+#[test]
+fn tagged_enums_use_any_of_and_enum() {
+    let shape = property::<Shape>();
+    assert_eq!(shape.get("oneOf"), None);
+    assert_eq!(shape["anyOf"][0]["properties"]["kind"], json!({"type": "string", "enum": ["Circle"]}));
+}
+
+#[test]
+fn constraints_are_noticed_only_where_the_type_does_not_prove_them() {
+    #[derive(JsonSchema, Deserialize)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Free {
+        a: u8,
+        b: u64,
+        c: String,
+        d: Vec<i64>,
+    }
+    #[derive(JsonSchema, Deserialize)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Bound {
+        #[schemars(range(min = 1, max = 9))]
+        a: u8,
+    }
+    #[derive(JsonSchema, Deserialize)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Long {
+        #[schemars(length(min = 1))]
+        a: String,
+    }
+    assert!(!generate::<Free>(Direction::Input).constrained);
+    assert!(generate::<Bound>(Direction::Input).constrained);
+    assert!(generate::<Long>(Direction::Input).constrained);
+}
+
+#[test]
+fn arguments_are_an_object_or_refused() {
+    let mut shape = input::<Shape>();
+    as_arguments(&mut shape, true).unwrap();
+    assert_eq!(shape["type"], json!("object"));
+    let mut nothing = input::<()>();
+    as_arguments(&mut nothing, true).unwrap();
+    assert_eq!(nothing, json!({"type": "object", "properties": {}, "additionalProperties": false}));
+    assert!(as_arguments(&mut input::<Vec<i32>>(), true).is_err());
+    assert!(as_arguments(&mut input::<Plain>(), true).is_err());
+}
+
+#[test]
+fn output_that_is_no_object_can_be_wrapped() {
+    let wrapped = wrapped_output(generate::<Vec<Tree>>(Direction::Output).schema);
+    assert_eq!(wrapped["type"], json!("object"));
+    assert_eq!(wrapped["properties"]["result"]["type"], json!("array"));
+    if wrapped.to_string().contains("#/$defs/") {
+        assert!(wrapped.get("$defs").is_some());
+    }
+}

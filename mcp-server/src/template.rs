@@ -1,0 +1,574 @@
+//! URI templates (RFC 6570, levels 1 to 3) that are *matched*: a concrete URI in, the variables out.
+//!
+//! Owns: parsing of templates with errors that name the place, and a matcher whose time is (length of the template × length of
+//! the URI), whatever the URI is. Must never: backtrack, or let a variable leave its place (`{id}` does not cross a slash,
+//! a query or a fragment; `..` never comes out of a `file:` template).
+//!
+//! RFC 6570 defines expansion only. Matching follows what users of MCP expect: each variable takes the longest text that lets the
+//! rest match; a plain `{v}` or `{+v}` needs at least one character; expressions with an operator that brings its own
+//! separator (`{/v}`, `{.v}`, `{?v}`, `{&v}`, `{;v}`, `{#v}`) may be absent as a whole; query parameters may come in any order.
+
+use std::fmt;
+
+/// What is wrong with a URI template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TemplateError {
+    /// Byte offset in the template.
+    pub offset: usize,
+    /// What was wrong and what would be right.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at byte {})", self.reason, self.offset)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// Longest URI that is matched at all; longer ones match nothing.
+pub(crate) const MAX_URI: usize = 8 * 1024;
+/// Longest template that is accepted.
+const MAX_TEMPLATE: usize = 2 * 1024;
+
+/// A parsed template.
+#[derive(Debug, Clone)]
+pub(crate) struct UriTemplate {
+    text: String,
+    parts: Vec<Part>,
+    variables: Vec<Variable>,
+    /// Bytes of literal text: more means more specific.
+    literal: usize,
+    is_file: bool,
+}
+
+/// One variable, in the order of the template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    /// The expression that holds it may be absent from a URI.
+    pub(crate) optional: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Literal(String),
+    /// One or more characters that `stop` does not exclude.
+    Run(Hole),
+    /// `lead` and then a run that may be empty; or nothing at all.
+    Optional(u8, Hole),
+}
+
+/// A stretch of URI text that carries variables.
+#[derive(Debug, Clone)]
+struct Hole {
+    /// Bytes that end it.
+    stop: &'static [u8],
+    split: Split,
+    /// Indices into `variables`.
+    first: usize,
+    count: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Split {
+    /// Values in the order of the variables, between commas.
+    Commas,
+    /// `name=value` pairs between these bytes.
+    Pairs(u8),
+}
+
+/// The variables of one match: decoded values by index of the template's variable list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Captures(Vec<Option<String>>);
+
+impl Captures {
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        self.0.get(index)?.as_deref()
+    }
+}
+
+impl UriTemplate {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
+        Parser::new(text)?.run()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// More literal text is more specific; the registry tries specific templates first.
+    pub(crate) fn literal_len(&self) -> usize {
+        self.literal
+    }
+
+    /// Matches a whole URI.
+    pub(crate) fn matches(&self, uri: &str) -> Option<Captures> {
+        let bytes = uri.as_bytes();
+        if bytes.len() > MAX_URI {
+            return None;
+        }
+        if let Some(Part::Literal(start)) = self.parts.first()
+            && !uri.starts_with(start.as_str())
+        {
+            return None;
+        }
+        let reach = self.reach(bytes);
+        if !reach.can(0, 0) {
+            return None;
+        }
+        let mut captures = vec![None; self.variables.len()];
+        let mut at = 0;
+        for (index, part) in self.parts.iter().enumerate() {
+            match part {
+                Part::Literal(literal) => at += literal.len(),
+                Part::Run(hole) => {
+                    let end = longest(bytes, at, hole.stop, |end| end > at && reach.can(index + 1, end))?;
+                    self.capture(hole, uri.get(at..end)?, &mut captures)?;
+                    at = end;
+                }
+                Part::Optional(lead, hole) => {
+                    if bytes.get(at) != Some(lead) {
+                        continue;
+                    }
+                    // The lead may also be literal text of what follows; prefer to take it.
+                    if let Some(end) =
+                        longest(bytes, at + 1, hole.stop, |end| reach.can(index + 1, end))
+                    {
+                        self.capture(hole, uri.get(at + 1..end)?, &mut captures)?;
+                        at = end;
+                    }
+                }
+            }
+        }
+        Some(Captures(captures))
+    }
+
+    /// Which parts can match the rest of the URI from which position, computed from the end.
+    fn reach(&self, uri: &[u8]) -> Reach {
+        let width = uri.len() + 1;
+        let mut reach = Reach {
+            width,
+            bits: vec![false; width * (self.parts.len() + 1)],
+        };
+        reach.bits[self.parts.len() * width + uri.len()] = true;
+        // For the hole at hand: can text that starts here, of any length, be followed by the next part?
+        let mut run = vec![false; width];
+        for (index, part) in self.parts.iter().enumerate().rev() {
+            if let Part::Run(hole) | Part::Optional(_, hole) = part {
+                for at in (0..width).rev() {
+                    run[at] = reach.can(index + 1, at)
+                        || (at < uri.len() && !hole.stop.contains(&uri[at]) && run[at + 1]);
+                }
+            }
+            for at in 0..width {
+                let can = match part {
+                    Part::Literal(literal) => {
+                        uri[at..].starts_with(literal.as_bytes())
+                            && reach.can(index + 1, at + literal.len())
+                    }
+                    Part::Run(hole) => {
+                        at < uri.len() && !hole.stop.contains(&uri[at]) && run[at + 1]
+                    }
+                    Part::Optional(lead, _) => {
+                        reach.can(index + 1, at) || (uri.get(at) == Some(lead) && run[at + 1])
+                    }
+                };
+                reach.bits[index * width + at] = can;
+            }
+        }
+        reach
+    }
+
+    /// Splits and decodes the text of one hole. `None`: what is there is not an expansion of this expression.
+    fn capture(&self, hole: &Hole, text: &str, captures: &mut [Option<String>]) -> Option<()> {
+        let names = &self.variables[hole.first..hole.first + hole.count];
+        let slots = captures.get_mut(hole.first..hole.first + hole.count)?;
+        match hole.split {
+            Split::Commas if names.len() == 1 => slots[0] = Some(self.decode(text)?),
+            Split::Commas => {
+                let mut values = text.split(',');
+                for slot in slots.iter_mut() {
+                    *slot = match values.next() {
+                        Some(value) => Some(self.decode(value)?),
+                        None => None,
+                    };
+                }
+                if values.next().is_some() {
+                    return None;
+                }
+            }
+            Split::Pairs(separator) => {
+                for pair in text.split(char::from(separator)).filter(|pair| !pair.is_empty()) {
+                    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                    let name = decode(name)?;
+                    let index = names.iter().position(|variable| variable.name == name)?;
+                    if slots[index].is_some() {
+                        return None;
+                    }
+                    slots[index] = Some(self.decode(value)?);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn decode(&self, text: &str) -> Option<String> {
+        let value = decode(text)?;
+        if self.is_file && leaves_its_directory(&value) {
+            return None;
+        }
+        Some(value)
+    }
+}
+
+/// Longest end of a run that starts at `from` and after which the rest matches.
+fn longest(
+    uri: &[u8],
+    from: usize,
+    stop: &[u8],
+    follows: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let limit = uri[from..]
+        .iter()
+        .position(|byte| stop.contains(byte))
+        .map_or(uri.len(), |length| from + length);
+    (from..=limit).rev().find(|end| follows(*end))
+}
+
+/// Percent-decodes; `None` for a broken triplet or for what is not UTF-8 afterwards.
+fn decode(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes().iter();
+    while let Some(byte) = rest.next() {
+        if *byte == b'%' {
+            let high = char::from(*rest.next()?).to_digit(16)?;
+            let low = char::from(*rest.next()?).to_digit(16)?;
+            bytes.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A value that would climb out of the directory that a `file:` template names, or cut its path short.
+fn leaves_its_directory(value: &str) -> bool {
+    value.contains('\0') || value.split(['/', '\\']).any(|segment| segment == "..")
+}
+
+struct Reach {
+    width: usize,
+    bits: Vec<bool>,
+}
+
+impl Reach {
+    fn can(&self, part: usize, at: usize) -> bool {
+        at < self.width && self.bits[part * self.width + at]
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    parts: Vec<Part>,
+    variables: Vec<Variable>,
+    has_query: bool,
+    has_fragment: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str) -> Result<Self, TemplateError> {
+        let fail = |offset, reason| Err(TemplateError { offset, reason });
+        if text.len() > MAX_TEMPLATE {
+            return fail(MAX_TEMPLATE, "a URI template is at most 2048 bytes long");
+        }
+        let Some(colon) = text.find(':') else {
+            return fail(0, "a URI template starts with a scheme, such as `file:///{+path}`");
+        };
+        let scheme = &text[..colon];
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        {
+            return fail(0, "a URI template starts with a scheme, such as `file:///{+path}`");
+        }
+        Ok(Self {
+            text,
+            at: 0,
+            parts: Vec::new(),
+            variables: Vec::new(),
+            has_query: text.contains('?') || text.contains("{&"),
+            has_fragment: text.contains('#'),
+        })
+    }
+
+    fn fail<T>(&self, reason: &'static str) -> Result<T, TemplateError> {
+        Err(TemplateError {
+            offset: self.at,
+            reason,
+        })
+    }
+
+    fn run(mut self) -> Result<UriTemplate, TemplateError> {
+        while self.at < self.text.len() {
+            let rest = &self.text[self.at..];
+            if let Some(inner) = rest.strip_prefix('{') {
+                let Some(end) = inner.find('}') else {
+                    return self.fail("this `{` is never closed");
+                };
+                self.at += 1;
+                self.expression(&inner[..end])?;
+                self.at += end + 1;
+            } else {
+                let end = rest.find(['{', '}']).unwrap_or(rest.len());
+                if rest.as_bytes().get(end) == Some(&b'}') {
+                    self.at += end;
+                    return self.fail("this `}` was never opened");
+                }
+                let literal = &rest[..end];
+                if let Some(bad) = literal.find(|c: char| c.is_whitespace() || c.is_control()) {
+                    self.at += bad;
+                    return self.fail("a URI holds no spaces or control characters; encode them as %20 and so on");
+                }
+                self.parts.push(Part::Literal(literal.to_owned()));
+                self.at += end;
+            }
+        }
+        if self.variables.is_empty() {
+            self.at = 0;
+            return self.fail("a template has at least one `{variable}`; a URI without one is a static resource");
+        }
+        let literal = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Literal(text) => text.len(),
+                _ => 0,
+            })
+            .sum();
+        Ok(UriTemplate {
+            text: self.text.to_owned(),
+            parts: self.parts,
+            variables: self.variables,
+            literal,
+            is_file: self
+                .text
+                .get(..5)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:")),
+        })
+    }
+
+    /// `inner` is what stands between the braces; `self.at` is its offset.
+    fn expression(&mut self, inner: &str) -> Result<(), TemplateError> {
+        let operator = inner.bytes().next().filter(|byte| b"+#./;?&".contains(byte));
+        if inner.starts_with(['=', ',', '!', '@', '|']) {
+            return self.fail("this operator is reserved; the operators are + # . / ; ? &");
+        }
+        let list = &inner[usize::from(operator.is_some())..];
+        if list.is_empty() {
+            return self.fail("an expression names at least one variable");
+        }
+        let first = self.variables.len();
+        for name in list.split(',') {
+            self.variable(name, operator)?;
+        }
+        let count = self.variables.len() - first;
+        let whole = |stop, split| Hole {
+            stop,
+            split,
+            first,
+            count,
+        };
+        match operator {
+            None => self.parts.push(Part::Run(whole(b"/?#", Split::Commas))),
+            Some(b'+') => {
+                let stop: &[u8] = match (self.has_query, self.has_fragment) {
+                    (false, false) => b"",
+                    (false, true) => b"#",
+                    (true, _) => b"?#",
+                };
+                self.parts.push(Part::Run(whole(stop, Split::Commas)));
+            }
+            Some(b'#') => self
+                .parts
+                .push(Part::Optional(b'#', whole(b"", Split::Commas))),
+            Some(b'?') => self
+                .parts
+                .push(Part::Optional(b'?', whole(b"#", Split::Pairs(b'&')))),
+            Some(b'&') => self
+                .parts
+                .push(Part::Optional(b'&', whole(b"#", Split::Pairs(b'&')))),
+            Some(b';') => self
+                .parts
+                .push(Part::Optional(b';', whole(b"/?#", Split::Pairs(b';')))),
+            // `{/a,b}` expands to `/a/b`: one optional segment per variable.
+            Some(lead) => {
+                let stop: &[u8] = match (lead, count) {
+                    (b'.', 1) => b"/?#",
+                    (b'.', _) => b"./?#",
+                    _ => b"/?#",
+                };
+                for index in 0..count {
+                    self.parts.push(Part::Optional(
+                        lead,
+                        Hole {
+                            stop,
+                            split: Split::Commas,
+                            first: first + index,
+                            count: 1,
+                        },
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn variable(&mut self, name: &str, operator: Option<u8>) -> Result<(), TemplateError> {
+        if name.ends_with('*') || name.contains(':') {
+            return self.fail("the modifiers `*` and `:n` (level 4) are not supported; `{+path}` matches several segments");
+        }
+        if name.is_empty() {
+            return self.fail("a variable name is missing");
+        }
+        if name.contains('{') {
+            return self.fail("braces do not nest");
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if !name.chars().all(allowed) {
+            return self.fail("a variable name is made of letters, digits, `_`, `-` and `.`");
+        }
+        if self.variables.iter().any(|variable| variable.name == name) {
+            return self.fail("this variable occurs twice");
+        }
+        self.variables.push(Variable {
+            name: name.to_owned(),
+            optional: !matches!(operator, None | Some(b'+')),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `name=value` pairs of a match, or "no".
+    fn matched(template: &str, uri: &str) -> String {
+        let template = UriTemplate::parse(template).unwrap();
+        let Some(captures) = template.matches(uri) else {
+            return "no".to_owned();
+        };
+        let mut text = Vec::new();
+        for (index, variable) in template.variables().iter().enumerate() {
+            if let Some(value) = captures.get(index) {
+                text.push(format!("{}={value}", variable.name));
+            }
+        }
+        text.join(" ")
+    }
+
+    #[test]
+    fn each_operator_matches_what_it_expands_to() {
+        for (template, uri, expected) in [
+            ("test://template/{id}/data", "test://template/123/data", "id=123"),
+            ("test://template/{id}/data", "test://template/1/2/data", "no"),
+            ("test://template/{id}/data", "test://template//data", "no"),
+            ("test://template/{id}/data", "test://template/1/data/", "no"),
+            ("x://{a}-{b}", "x://1-2-3", "a=1-2 b=3"),
+            ("x://{name}.{ext}", "x://a.tar.gz", "name=a.tar ext=gz"),
+            ("x://{a,b}", "x://1,2", "a=1 b=2"),
+            ("x://{a,b}", "x://1,2,3", "no"),
+            ("file:///{+path}", "file:///a/b/c.txt", "path=a/b/c.txt"),
+            ("file:///{+path}/meta", "file:///a/meta/b/meta", "path=a/meta/b"),
+            ("x://h/{+path}{?q}", "x://h/a/b?q=1", "path=a/b q=1"),
+            ("x://h{/user}", "x://h/ada", "user=ada"),
+            ("x://h{/user}", "x://h", ""),
+            ("x://h{/a,b}", "x://h/1/2", "a=1 b=2"),
+            ("x://h{/a,b}", "x://h/1", "a=1"),
+            ("x://h{/a,b}", "x://h/1/2/3", "no"),
+            ("x://f{.ext}", "x://f.tar.gz", "ext=tar.gz"),
+            ("x://f{.a,b}", "x://f.tar.gz", "a=tar b=gz"),
+            ("x://s{?q,lang}", "x://s?q=rust&lang=en", "q=rust lang=en"),
+            ("x://s{?q,lang}", "x://s?lang=en&q=rust", "q=rust lang=en"),
+            ("x://s{?q,lang}", "x://s?lang=en", "lang=en"),
+            ("x://s{?q,lang}", "x://s", ""),
+            ("x://s{?q}", "x://s?other=1", "no"),
+            ("x://s{?q}", "x://s?q=1&q=2", "no"),
+            ("x://s?fixed=1{&q}", "x://s?fixed=1&q=a%26b", "q=a&b"),
+            ("x://s{;v}", "x://s;v=1", "v=1"),
+            ("x://s{#part}", "x://s#a/b", "part=a/b"),
+            ("x://{v}", "x://caf%C3%A9%20%2F", "v=café /"),
+            ("x://{v}", "x://café", "v=café"),
+            ("x://{v}", "x://%zz", "no"),
+            ("x://{v}", "x://%ff", "no"),
+            ("x://{v}", "y://1", "no"),
+        ] {
+            assert_eq!(matched(template, uri), expected, "{template} against {uri}");
+        }
+    }
+
+    #[test]
+    fn a_file_template_never_yields_a_way_out_of_its_directory() {
+        for uri in [
+            "file:///srv/../etc/passwd",
+            "file:///srv/a/%2e%2e/b",
+            "file:///srv/..%5cwindows",
+            "file:///srv/a%00b",
+        ] {
+            assert_eq!(matched("file:///srv/{+path}", uri), "no", "{uri}");
+        }
+        assert_eq!(matched("file:///srv/{+path}", "file:///srv/a..b"), "path=a..b");
+        assert_eq!(matched("repo://{+range}", "repo://a/../b"), "range=a/../b");
+    }
+
+    #[test]
+    fn a_broken_template_is_refused_with_its_place() {
+        for (template, offset) in [
+            ("no-scheme/{id}", 0),
+            ("{scheme}://x", 0),
+            ("x://{a", 4),
+            ("x://a}", 5),
+            ("x://{}", 5),
+            ("x://{a{b}}", 5),
+            ("x://{a*}", 5),
+            ("x://{a:3}", 5),
+            ("x://{|a}", 5),
+            ("x://{a}/{a}", 9),
+            ("x://{a b}", 5),
+            ("x://a b/{c}", 5),
+            ("x://static", 0),
+            ("x://{a,}", 5),
+        ] {
+            let error = UriTemplate::parse(template).unwrap_err();
+            assert_eq!(error.offset, offset, "{template}: {error}");
+        }
+    }
+
+    #[test]
+    fn hostile_uris_cost_time_linear_in_their_length() {
+        // Twelve holes that could each take anything: exponential for a matcher that backtracks.
+        let template = UriTemplate::parse("x://{+a}a{+b}a{+c}a{+d}a{+e}a{+f}a{+g}a{+h}a{+i}a{+j}a{+k}a{+l}b").unwrap();
+        let uri = format!("x://{}", "a".repeat(8000));
+        assert_eq!(template.matches(&uri), None);
+        assert_eq!(template.matches(&"x".repeat(MAX_URI + 1)), None);
+    }
+
+    #[test]
+    fn more_literal_text_is_more_specific() {
+        let general = UriTemplate::parse("file:///{+path}").unwrap();
+        let specific = UriTemplate::parse("file:///logs/{name}").unwrap();
+        assert!(specific.literal_len() > general.literal_len());
+    }
+}
