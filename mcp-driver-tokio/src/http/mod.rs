@@ -1,0 +1,31 @@
+//! Streamable HTTP on hyper.
+//!
+//! [`serve`] owns a listener: it accepts, keeps deadlines, answers the health
+//! probes and ends gracefully. [`McpService`] is the endpoint alone, a
+//! `tower` service for mounting in axum or any other stack:
+//!
+//! ```no_run
+//! # async fn mount() -> Result<(), Box<dyn std::error::Error>> {
+//! use mcp_driver_tokio::http::{HttpOptions, McpService};
+//! use mcp_server::Server;
+//!
+//! let mcp = McpService::new(Server::new("hello", "1.0.0"), HttpOptions::default())?;
+//! // let app = axum::Router::new().route_service("/mcp", mcp);
+//! # drop(mcp); Ok(()) }
+//! ```
+//!
+//! A host that mounts the service keeps its own deadlines for heads and
+//! stalled readers, and calls [`McpService::shutdown`] when it ends, so that
+//! open subscriptions are completed.
+
+mod body;
+mod guard;
+mod routes;
+mod serve;
+mod service;
+mod stall;
+
+pub use body::McpBody;
+pub use mcp_server::HttpOptions;
+pub use serve::{DEFAULT_ADDRESS, Report, ServeOptions, bind, serve};
+pub use service::{BuildError, McpService, ResponseFuture};

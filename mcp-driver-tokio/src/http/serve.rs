@@ -1,0 +1,326 @@
+//! A listener of our own: accept, keep deadlines, end gracefully.
+//!
+//! Owns connections and their limits. It must never bind or serve beyond
+//! loopback without authentication unless it was told to, and never take
+//! longer to end than its bounds.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use mcp_server::{HttpOptions, IntoService};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::guard::{Activity, Guarded, Limits};
+use super::routes::{ConnectionService, Routes};
+use super::service::{BODY_DEADLINE, McpService};
+use super::stall::StreamExecutor;
+use crate::clock::{Clock, LazySleep};
+use crate::listen::pause_after;
+use crate::runtime::{DEFAULT_BLOCKING_THREADS, TokioRuntime};
+
+/// Where a server serves HTTP unless told otherwise.
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
+
+/// How a listener is served. Every limit has a safe default.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// The endpoint's path. Default: `/mcp`.
+    pub path: String,
+    /// The rules of the endpoint: Origin, Host, authentication, body limit, and so on.
+    pub http: HttpOptions,
+    /// How long a request's head may take, counted from its first byte or from
+    /// the connection's start. Default: 10 seconds.
+    pub head_deadline: Duration,
+    /// How long a request's body may take to arrive. Default: 60 seconds.
+    pub body_deadline: Duration,
+    /// How long a peer may leave a response's bytes unread before its stream
+    /// (HTTP/2) or connection (HTTP/1.1) is dropped. Default: 30 seconds.
+    pub write_stall: Duration,
+    /// How long a connection may stay open without a request. Longer than the
+    /// 60 seconds of common load balancers. Default: 120 seconds.
+    pub idle: Duration,
+    /// Connections served at once; further ones wait in the backlog. Each
+    /// costs about 30 KiB. Default: 8192.
+    pub max_connections: usize,
+    /// After a shutdown was asked for, how long to go on serving while
+    /// `/readyz` already says no, for load balancers to notice. Default: zero.
+    pub lame_duck: Duration,
+    /// After that, how long running calls may take to finish. Default: 10 seconds.
+    pub drain: Duration,
+    /// Serve beyond loopback although no authenticator is configured. Default: false.
+    pub allow_unauthenticated: bool,
+    /// How many blocking tools run at once.
+    pub blocking_threads: usize,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            path: "/mcp".to_owned(),
+            http: HttpOptions::default(),
+            head_deadline: Duration::from_secs(10),
+            body_deadline: BODY_DEADLINE,
+            write_stall: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
+            max_connections: 8192,
+            lame_duck: Duration::ZERO,
+            drain: Duration::from_secs(10),
+            allow_unauthenticated: false,
+            blocking_threads: DEFAULT_BLOCKING_THREADS,
+        }
+    }
+}
+
+impl ServeOptions {
+    /// Sets [`ServeOptions::path`].
+    #[must_use]
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sets [`ServeOptions::http`].
+    #[must_use]
+    pub fn with_http(mut self, http: HttpOptions) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// Sets [`ServeOptions::drain`].
+    #[must_use]
+    pub const fn with_drain(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Sets [`ServeOptions::lame_duck`].
+    #[must_use]
+    pub const fn with_lame_duck(mut self, lame_duck: Duration) -> Self {
+        self.lame_duck = lame_duck;
+        self
+    }
+
+    /// Sets [`ServeOptions::head_deadline`].
+    #[must_use]
+    pub const fn with_head_deadline(mut self, deadline: Duration) -> Self {
+        self.head_deadline = deadline;
+        self
+    }
+
+    /// Sets [`ServeOptions::body_deadline`].
+    #[must_use]
+    pub const fn with_body_deadline(mut self, deadline: Duration) -> Self {
+        self.body_deadline = deadline;
+        self
+    }
+
+    /// Sets [`ServeOptions::write_stall`].
+    #[must_use]
+    pub const fn with_write_stall(mut self, limit: Duration) -> Self {
+        self.write_stall = limit;
+        self
+    }
+
+    /// Sets [`ServeOptions::idle`].
+    #[must_use]
+    pub const fn with_idle(mut self, limit: Duration) -> Self {
+        self.idle = limit;
+        self
+    }
+
+    /// Sets [`ServeOptions::max_connections`].
+    #[must_use]
+    pub const fn with_max_connections(mut self, limit: usize) -> Self {
+        self.max_connections = limit;
+        self
+    }
+
+    /// Sets [`ServeOptions::allow_unauthenticated`].
+    #[must_use]
+    pub const fn with_allow_unauthenticated(mut self, allow: bool) -> Self {
+        self.allow_unauthenticated = allow;
+        self
+    }
+}
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Connections that were still busy when the drain bound passed and were dropped.
+    pub dropped: usize,
+}
+
+/// Binds a listener for [`serve`]; `address` is `HOST:PORT`.
+///
+/// # Errors
+/// When the address does not resolve or cannot be bound; the message names it.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+/// Serves Streamable HTTP on a listener until `shutdown` completes, HTTP/1.1
+/// and HTTP/2 alike.
+///
+/// Besides the endpoint it serves `/livez` (the process lives), `/readyz` (not
+/// before and not after serving) and, when configured, the protected-resource
+/// metadata. Ending takes at most `lame_duck + drain`: `/readyz` turns to 503,
+/// open subscriptions get their completion, calls that run may finish.
+///
+/// # Errors
+/// When the listener is beyond loopback without an authenticator and without
+/// [`ServeOptions::allow_unauthenticated`], when the server does not compile,
+/// or when the operating system has no randomness.
+pub async fn serve<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Report> {
+    let address = listener.local_addr()?;
+    let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
+    let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
+        .with_body_deadline(options.body_deadline);
+    refuse_exposure(address, &mcp, options.allow_unauthenticated)?;
+    let routes = Arc::new(Routes {
+        mcp,
+        path: options.path.clone(),
+        ending: AtomicBool::new(false),
+    });
+
+    let mut shutdown = pin!(shutdown);
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut asked = false;
+    let mut lame_duck = pin!(tokio::time::sleep(Duration::ZERO));
+    loop {
+        let full = connections.len() >= options.max_connections;
+        tokio::select! {
+            () = shutdown.as_mut(), if !asked => {
+                asked = true;
+                routes.ending.store(true, Ordering::Relaxed);
+                lame_duck.as_mut().reset(Instant::now() + options.lame_duck);
+            }
+            () = lame_duck.as_mut(), if asked => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept(), if !full => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&routes), options.clone(), stopped.clone()));
+                }
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+    drop(listener);
+    routes.mcp.shutdown();
+    drop(stop);
+    drop(stopped);
+    let all_done = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(options.drain, all_done).await.is_ok() {
+        return Ok(Report { dropped: 0 });
+    }
+    let dropped = connections.len();
+    connections.shutdown().await;
+    Ok(Report { dropped })
+}
+
+fn refuse_exposure(address: SocketAddr, mcp: &McpService, allowed: bool) -> io::Result<()> {
+    if address.ip().to_canonical().is_loopback() || mcp.server().has_authenticator() || allowed {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "{address} is reachable from other machines and no authenticator is configured; \
+             configure one, listen on 127.0.0.1, or allow unauthenticated access explicitly"
+        ),
+    ))
+}
+
+/// One connection, from accept to close.
+async fn connection(
+    stream: TcpStream,
+    routes: Arc<Routes>,
+    options: ServeOptions,
+    mut stop: watch::Receiver<()>,
+) {
+    // Answers are small and latency matters; a socket that refuses works all the same.
+    let _ = stream.set_nodelay(true);
+    let clock = Clock::start();
+    let activity = Activity::new(
+        clock,
+        Limits {
+            head: options.head_deadline,
+            idle: options.idle,
+        },
+    );
+    let slot = Arc::new(Mutex::new(None));
+    let executor = StreamExecutor {
+        slot: Arc::clone(&slot),
+        limit: options.write_stall,
+        clock,
+    };
+    let service = ConnectionService {
+        routes,
+        activity: Arc::clone(&activity),
+        slot,
+        clock,
+    };
+
+    let mut builder = auto::Builder::new(executor);
+    builder.http1().max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // A peer that vanished without a word is noticed by its silence.
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_send_buf_size(64 * 1024);
+    let io = TokioIo::new(Guarded::new(
+        stream,
+        Arc::clone(&activity),
+        options.write_stall,
+    ));
+    let mut serving = pin!(builder.serve_connection(io, service));
+    let mut stopping = pin!(async move { while stop.changed().await.is_ok() {} });
+    let mut stop_seen = false;
+    let mut timer = LazySleep::default();
+    poll_fn(|cx| {
+        if !stop_seen && stopping.as_mut().poll(cx).is_ready() {
+            stop_seen = true;
+            serving.as_mut().graceful_shutdown();
+        }
+        // Errors here are the peer's: it closed, it stalled, it spoke nonsense.
+        if serving.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            let deadline = activity.deadline();
+            if deadline.is_some_and(|at| at <= clock.instant()) {
+                return Poll::Ready(());
+            }
+            // A busy connection looks again when its response ends or, on
+            // HTTP/2 where that happens in another task, a little later.
+            let at = deadline.unwrap_or_else(|| clock.instant() + options.idle);
+            timer.set(Some(clock.deadline(at)));
+            if timer.poll_fired(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+}

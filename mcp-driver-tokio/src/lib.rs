@@ -1,0 +1,36 @@
+//! MCP servers on tokio.
+//!
+//! A driver moves bytes, tells the time, supplies entropy and wakes; it decides
+//! nothing about the protocol. This one serves a [`Service`](mcp_server::Service)
+//!
+//! - on standard input and output: [`serve_stdio`], with private descriptors,
+//!   so that a stray `println!` lands on stderr;
+//! - over any `AsyncRead + AsyncWrite` with the same framing: [`serve_io`], and
+//!   over TCP and Unix sockets: [`serve_tcp`], [`serve_unix`];
+//! - over Streamable HTTP (feature `http`, on by default): [`http::serve`], and
+//!   [`http::McpService`] for mounting in axum or any other `tower` stack;
+//! - as a whole process that reads its arguments and minds its signals: [`run`].
+
+mod clock;
+mod entropy;
+#[cfg(feature = "http")]
+pub mod http;
+mod listen;
+mod run;
+mod runtime;
+mod signal;
+mod stdio;
+mod stream;
+
+pub use clock::Clock;
+pub use entropy::{NoEntropy, seed};
+#[cfg(unix)]
+pub use listen::serve_unix;
+pub use listen::{ListenOptions, serve_tcp};
+#[cfg(feature = "http")]
+pub use run::run_http;
+pub use run::{run, run_stdio};
+pub use runtime::{DEFAULT_BLOCKING_THREADS, TokioRuntime};
+pub use signal::Termination;
+pub use stdio::{StdioReader, StdioWriter, serve_stdio, serve_stdio_until, take_stdio};
+pub use stream::{Ended, StreamOptions, serve_io, serve_io_until};

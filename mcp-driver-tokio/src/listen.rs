@@ -1,0 +1,155 @@
+//! TCP and Unix-socket listeners that speak the stdio framing.
+//!
+//! Owns accepting connections and giving each its own task. It must never let
+//! one peer's end touch another's, and never accept beyond loopback unless the
+//! caller said so: this framing carries no credentials.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use mcp_server::{IntoService, Service};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::stream::{Ended, StreamOptions, serve_io_until};
+
+/// What a byte-stream listener may take.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ListenOptions {
+    /// The options of each connection. Here, unlike on stdio, a peer that does
+    /// not read for 30 seconds is dropped.
+    pub stream: StreamOptions,
+    /// Connections served at once; further ones wait in the backlog. Default: 1024.
+    pub max_connections: usize,
+    /// Accept a TCP listener beyond loopback although this framing has no
+    /// authentication. Default: false.
+    pub allow_remote: bool,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            stream: StreamOptions::default().with_write_stall(Duration::from_secs(30)),
+            max_connections: 1024,
+            allow_remote: false,
+        }
+    }
+}
+
+/// Serves every connection of a TCP listener until `shutdown` completes; then
+/// each gets its drain bound.
+///
+/// # Errors
+/// When the listener is beyond loopback without [`ListenOptions::allow_remote`],
+/// or the server does not compile.
+pub async fn serve_tcp<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    options: ListenOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() && !options.allow_remote {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "{address} is reachable from other machines and this transport has no authentication; set allow_remote to serve it all the same"
+            ),
+        ));
+    }
+    let service = service.into_service().map_err(io::Error::other)?;
+    accept_loop(
+        async || {
+            let (stream, _) = listener.accept().await?;
+            // Answers are small and latency matters; failing to say so is harmless.
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        },
+        service,
+        options,
+        shutdown,
+    )
+    .await;
+    Ok(())
+}
+
+/// Serves every connection of a Unix-socket listener until `shutdown` completes.
+///
+/// # Errors
+/// When the server does not compile.
+#[cfg(unix)]
+pub async fn serve_unix<S: IntoService>(
+    listener: tokio::net::UnixListener,
+    service: S,
+    options: ListenOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let service = service.into_service().map_err(io::Error::other)?;
+    accept_loop(
+        async || Ok(listener.accept().await?.0),
+        service,
+        options,
+        shutdown,
+    )
+    .await;
+    Ok(())
+}
+
+async fn accept_loop<C>(
+    accept: impl AsyncFn() -> io::Result<C>,
+    service: Service,
+    options: ListenOptions,
+    shutdown: impl Future<Output = ()>,
+) where
+    C: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let mut shutdown = pin!(shutdown);
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    loop {
+        let full = connections.len() >= options.max_connections;
+        tokio::select! {
+            () = shutdown.as_mut() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = accept(), if !full => match accepted {
+                Ok(stream) => {
+                    connections.spawn(one(stream, service.clone(), options.stream.clone(), stopped.clone()));
+                }
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+    drop(stop);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn one<C>(
+    stream: C,
+    service: Service,
+    options: StreamOptions,
+    mut stop: watch::Receiver<()>,
+) -> io::Result<Ended>
+where
+    C: AsyncRead + AsyncWrite,
+{
+    let (reader, writer) = tokio::io::split(stream);
+    let stopped = async move { while stop.changed().await.is_ok() {} };
+    serve_io_until(service, reader, writer, options, stopped).await
+}
+
+/// Errors of `accept` concern either one peer (go on at once) or the process,
+/// out of descriptors say (go on a little later).
+pub(crate) async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    ) {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}

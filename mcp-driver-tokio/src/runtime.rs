@@ -1,0 +1,103 @@
+//! The two services that the framework may ask of a runtime.
+//!
+//! Owns the mapping from `#[tool(spawn)]` and `#[tool(blocking)]` to tokio. It
+//! must never queue without a bound on threads: blocking work beyond the
+//! bound waits as a cheap task, not as a thread.
+
+use std::sync::Arc;
+
+use mcp_server::{BoxFuture, Runtime};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// How many blocking tools run at once, unless told otherwise.
+///
+/// Each takes one thread of tokio's pool (2 MiB of address space); further
+/// ones wait for their turn.
+pub const DEFAULT_BLOCKING_THREADS: usize = 64;
+
+/// Runs spawned and blocking handlers on a tokio runtime.
+#[derive(Debug, Clone)]
+pub struct TokioRuntime {
+    handle: Handle,
+    permits: Arc<Semaphore>,
+}
+
+impl TokioRuntime {
+    /// Uses the runtime of the current task, with [`DEFAULT_BLOCKING_THREADS`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn current() -> Self {
+        Self::with_blocking_threads(DEFAULT_BLOCKING_THREADS)
+    }
+
+    /// Uses the runtime of the current task and at most `threads` threads for blocking handlers.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn with_blocking_threads(threads: usize) -> Self {
+        Self {
+            handle: Handle::current(),
+            permits: Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS))),
+        }
+    }
+}
+
+impl Runtime for TokioRuntime {
+    fn spawn(&self, future: BoxFuture<()>) {
+        self.handle.spawn(future);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            self.handle.spawn_blocking(move || {
+                work();
+                drop(permit);
+            });
+            return;
+        }
+        let permits = Arc::clone(&self.permits);
+        self.handle.spawn(async move {
+            // The semaphore is never closed.
+            let Ok(permit) = permits.acquire_owned().await else {
+                return;
+            };
+            tokio::task::spawn_blocking(move || {
+                work();
+                drop(permit);
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn blocking_work_is_bounded_and_all_of_it_runs() {
+        let runtime = TokioRuntime::with_blocking_threads(2);
+        let running = Arc::new(AtomicUsize::new(0));
+        let peak = Arc::new(AtomicUsize::new(0));
+        let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..12 {
+            let (running, peak, done) = (Arc::clone(&running), Arc::clone(&peak), done.clone());
+            runtime.spawn_blocking(Box::new(move || {
+                let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                peak.fetch_max(now, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                running.fetch_sub(1, Ordering::SeqCst);
+                let _ = done.send(());
+            }));
+        }
+        for _ in 0..12 {
+            finished.recv().await.unwrap();
+        }
+        assert_eq!(peak.load(Ordering::SeqCst), 2);
+    }
+}
