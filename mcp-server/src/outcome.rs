@@ -7,7 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use mcp_proto::{CacheHint, WireError};
+use mcp_proto::config::CacheHint;
+use mcp_proto::error::WireError;
 use mcp_types::Json;
 
 /// A boxed future that a driver may move between threads.
