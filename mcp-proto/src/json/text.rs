@@ -1,0 +1,339 @@
+//! Raw tokens: decode, compare, escape, and walk them.
+//!
+//! Owns everything between a raw JSON token and the text it stands for. Only [`decode_str`] allocates, and only if there
+//! is an escape. Functions that take a raw token accept anything and answer "no" to what is not such a token.
+
+use std::borrow::Cow;
+
+use super::cursor::{Cursor, DEPTH_CAP};
+use crate::outbox::Outbox;
+
+/// The text of a string token (with its quotes), or `None` if `token` is not one.
+#[must_use]
+pub fn decode_str(token: &str) -> Option<Cow<'_, str>> {
+    if !is_string(token) {
+        return None;
+    }
+    decode_contents(contents(token)?)
+}
+
+/// The text of a string token's contents (without quotes), or `None` if an escape is broken.
+#[must_use]
+pub fn decode_contents(raw: &str) -> Option<Cow<'_, str>> {
+    let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else {
+        return Some(Cow::Borrowed(raw));
+    };
+    let (plain, escaped) = raw.split_at_checked(first)?;
+    let mut text = String::with_capacity(raw.len());
+    text.push_str(plain);
+    for unit in Decoded::new(escaped) {
+        text.push(unit?);
+    }
+    Some(Cow::Owned(text))
+}
+
+/// Whether `token` is a string token that stands for `text`.
+#[must_use]
+pub fn eq_decoded(token: &str, text: &str) -> bool {
+    contents(token).is_some_and(|raw| eq_contents(raw, text))
+}
+
+/// Whether two string tokens stand for the same text.
+#[must_use]
+pub fn eq_tokens(a: &str, b: &str) -> bool {
+    match (contents(a), contents(b)) {
+        (Some(a), Some(b)) => Decoded::new(a).eq(Decoded::new(b)),
+        _ => false,
+    }
+}
+
+/// Whether `token` is one complete JSON string.
+#[must_use]
+pub fn is_string(token: &str) -> bool {
+    let mut cursor = Cursor::new(token.as_bytes(), 0);
+    cursor.string().is_ok() && cursor.is_at_end()
+}
+
+/// Whether `token` is one complete JSON number.
+#[must_use]
+pub fn is_number(token: &str) -> bool {
+    let mut cursor = Cursor::new(token.as_bytes(), 0);
+    cursor.number().is_ok() && cursor.is_at_end()
+}
+
+/// Appends `text` as a JSON string, with quotes. Nothing but what JSON demands is escaped.
+pub fn write_str(out: &mut Outbox, text: &str) {
+    out.put_byte(b'"');
+    write_contents(out, text);
+    out.put_byte(b'"');
+}
+
+/// Appends `text` as the contents of a JSON string, without quotes.
+pub fn write_contents(out: &mut Outbox, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, _) = plain_len(rest);
+        let (before, from) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+        out.put(before);
+        let Some((special, after)) = from.split_first() else {
+            return;
+        };
+        match special {
+            b'"' => out.put(b"\\\""),
+            b'\\' => out.put(b"\\\\"),
+            b'\n' => out.put(b"\\n"),
+            b'\r' => out.put(b"\\r"),
+            b'\t' => out.put(b"\\t"),
+            control => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+                out.put(&[
+                    b'\\',
+                    b'u',
+                    b'0',
+                    b'0',
+                    digit(control >> 4),
+                    digit(control & 15),
+                ]);
+            }
+        }
+        rest = after;
+    }
+}
+
+/// The members of a raw object, in order, as raw key (with quotes) and raw value. Ends at the first fault.
+pub fn members(object: &str) -> Members<'_> {
+    let mut cursor = Cursor::new(object.as_bytes(), DEPTH_CAP);
+    cursor.whitespace();
+    let more = cursor.enter_object() == Ok(true);
+    Members {
+        object,
+        cursor,
+        more,
+    }
+}
+
+/// The raw value of the first member called `key` of a raw object.
+#[must_use]
+pub fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    members(object)
+        .find(|(name, _)| eq_decoded(name, key))
+        .map(|(_, value)| value)
+}
+
+/// The elements of a raw array, in order. Ends at the first fault.
+pub fn elements(array: &str) -> Elements<'_> {
+    let mut cursor = Cursor::new(array.as_bytes(), DEPTH_CAP);
+    cursor.whitespace();
+    let mut more = cursor.expect(b'[').is_ok();
+    cursor.whitespace();
+    more &= cursor.peek() != b']';
+    Elements {
+        array,
+        cursor,
+        more,
+    }
+}
+
+/// See [`members`].
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    object: &'a str,
+    cursor: Cursor<'a>,
+    more: bool,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !core::mem::take(&mut self.more) {
+            return None;
+        }
+        let key = self.cursor.key().ok()?;
+        let start = self.cursor.at();
+        self.cursor.skip_value().ok()?;
+        let end = self.cursor.at();
+        self.more = self.cursor.next_member().unwrap_or(false);
+        let key = self
+            .object
+            .get(key.start.checked_sub(1)?..key.end.checked_add(1)?)?;
+        Some((key, self.object.get(start..end)?))
+    }
+}
+
+/// See [`elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    array: &'a str,
+    cursor: Cursor<'a>,
+    more: bool,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !core::mem::take(&mut self.more) {
+            return None;
+        }
+        let start = self.cursor.at();
+        self.cursor.skip_value().ok()?;
+        let end = self.cursor.at();
+        self.cursor.whitespace();
+        if self.cursor.peek() == b',' {
+            self.cursor.bump(1);
+            self.cursor.whitespace();
+            self.more = true;
+        }
+        self.array.get(start..end)
+    }
+}
+
+/// What is between the quotes of a string token.
+pub(crate) fn contents(token: &str) -> Option<&str> {
+    token.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// Whether string contents stand for `text`.
+pub(crate) fn eq_contents(raw: &str, text: &str) -> bool {
+    if raw == text {
+        return memchr::memchr(b'\\', raw.as_bytes()).is_none();
+    }
+    // An escape only ever shortens.
+    raw.len() > text.len() && Decoded::new(raw).eq(text.chars().map(Some))
+}
+
+/// The characters of string contents; `None` for a broken escape.
+pub(super) struct Decoded<'a> {
+    rest: core::str::Chars<'a>,
+}
+
+impl<'a> Decoded<'a> {
+    pub(super) fn new(raw: &'a str) -> Self {
+        Self { rest: raw.chars() }
+    }
+
+    fn unit(&mut self) -> Option<u32> {
+        let unit = hex4(self.rest.as_str().as_bytes().get(..4)?)?;
+        self.rest.nth(3);
+        Some(unit)
+    }
+
+    fn escape(&mut self) -> Option<char> {
+        Some(match self.rest.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            plain @ ('"' | '\\' | '/') => plain,
+            'u' => match self.unit()? {
+                high @ 0xD800..=0xDBFF => {
+                    self.rest = self.rest.as_str().strip_prefix("\\u")?.chars();
+                    let low = self
+                        .unit()?
+                        .checked_sub(0xDC00)
+                        .filter(|low| *low < 0x400)?;
+                    char::from_u32(0x10000 + ((high - 0xD800) << 10) + low)?
+                }
+                unit => char::from_u32(unit)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl Iterator for Decoded<'_> {
+    type Item = Option<char>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.rest.next()? {
+            '\\' => Some(self.escape()),
+            plain => Some(Some(plain)),
+        }
+    }
+}
+
+/// Four hexadecimal digits.
+pub(super) fn hex4(digits: &[u8]) -> Option<u32> {
+    let digits: &[u8; 4] = digits.try_into().ok()?;
+    digits.iter().try_fold(0, |unit, digit| {
+        Some(unit << 4 | char::from(*digit).to_digit(16)?)
+    })
+}
+
+/// How many bytes precede the first quote, backslash or control character, and whether a byte beyond ASCII may be
+/// among them.
+#[inline(always)]
+pub(super) fn plain_len(bytes: &[u8]) -> (usize, bool) {
+    const WORD: usize = 8;
+    const BLOCK: usize = 32;
+    /// Words before the loop over blocks begins: most strings end there.
+    const WORDS: usize = 4;
+
+    let mut at = 0;
+    let mut beyond_ascii = false;
+    for _ in 0..WORDS {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WORD>()) else {
+            return plain_tail(bytes, at, beyond_ascii);
+        };
+        let word = u64::from_le_bytes(*word);
+        beyond_ascii |= word & HIGH != 0;
+        let special = special_bytes(word);
+        if special != 0 {
+            return (at + (special.trailing_zeros() / 8) as usize, beyond_ascii);
+        }
+        at += WORD;
+    }
+    // Written so that the compiler turns each block into a few vector instructions.
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let mut special = 0;
+        let mut seen = 0;
+        for byte in block {
+            special |= u8::from((byte ^ 2) < 0x21) | u8::from(*byte == b'\\');
+            seen |= byte;
+        }
+        beyond_ascii |= seen >= 0x80;
+        if special != 0 {
+            break;
+        }
+        at += BLOCK;
+    }
+    plain_tail(bytes, at, beyond_ascii)
+}
+
+/// As [`plain_len`], from `at` on, word by word and at last byte by byte.
+#[inline]
+fn plain_tail(bytes: &[u8], mut at: usize, mut beyond_ascii: bool) -> (usize, bool) {
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*word);
+        beyond_ascii |= word & HIGH != 0;
+        let special = special_bytes(word);
+        if special != 0 {
+            return (at + (special.trailing_zeros() / 8) as usize, beyond_ascii);
+        }
+        at += 8;
+    }
+    for byte in bytes.get(at..).unwrap_or_default() {
+        if *byte == b'\\' || byte ^ 2 < 0x21 {
+            break;
+        }
+        beyond_ascii |= *byte >= 0x80;
+        at += 1;
+    }
+    (at, beyond_ascii)
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of every byte that is a quote, a backslash or below 0x20. A borrow can set further bits, but only above
+/// the first true one, so the lowest is exact.
+#[inline(always)]
+fn special_bytes(word: u64) -> u64 {
+    // Flipping bit 1 puts the quote (0x22) at 0x20, right above the control characters, and moves nothing else below.
+    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & HIGH
+}
