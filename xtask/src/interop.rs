@@ -92,7 +92,13 @@ fn client(binary: &Path, script: &str, command: impl Fn() -> Command) -> Count {
     count.add(rows(command().arg("--stdio").arg(binary)));
     println!("{script} over HTTP");
     match Demo::start(&binary.to_path_buf()) {
-        Ok(demo) => count.add(rows(command().arg("--http").arg(&demo.url))),
+        Ok(demo) => count.add(rows(
+            command()
+                .arg("--http")
+                .arg(&demo.url)
+                .arg("--binary")
+                .arg(binary),
+        )),
         Err(error) => count.add(broken(&error)),
     }
     count
