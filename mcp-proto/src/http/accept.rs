@@ -1,0 +1,205 @@
+//! Content negotiation: what the body must be, and which answers the client takes.
+//!
+//! Owns the reading of `Content-Type`, `Content-Encoding` and `Accept`. Must never admit a body type
+//! that a browser may send across origins without asking first (`text/plain`, forms, none at all).
+//!
+//! The rule for `Accept` is wider than what clients owe us (they MUST list both types): a missing
+//! header and wildcards count for both, `q=0` excludes, the most specific range decides. A client
+//! that takes neither type gets 406; one that takes JSON alone gets no stream, so no notifications.
+
+use ::http::{HeaderMap, header};
+
+/// The answers that a client takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepts {
+    /// One JSON object.
+    pub json: bool,
+    /// A stream of server-sent events.
+    pub stream: bool,
+}
+
+impl Accepts {
+    /// Both kinds.
+    pub const BOTH: Self = Self { json: true, stream: true };
+
+    /// Whether neither kind is taken.
+    #[must_use]
+    pub const fn nothing(self) -> bool {
+        !self.json && !self.stream
+    }
+}
+
+/// Reads every `Accept` header of a request.
+#[must_use]
+pub fn accepts(headers: &HeaderMap) -> Accepts {
+    let mut json = Best::default();
+    let mut stream = Best::default();
+    let mut given = false;
+    for value in headers.get_all(header::ACCEPT) {
+        given = true;
+        // Bytes beyond ASCII can only stand in quoted parameters that nobody asks about.
+        let Ok(value) = value.to_str() else { continue };
+        for range in split_quoted(value, b',') {
+            let mut pieces = split_quoted(range, b';');
+            let media = pieces.next().unwrap_or_default().trim();
+            let refused = pieces.any(is_zero_weight);
+            json.offer(media, "application", "json", refused);
+            stream.offer(media, "text", "event-stream", refused);
+        }
+    }
+    if given { Accepts { json: json.taken, stream: stream.taken } } else { Accepts::BOTH }
+}
+
+/// The most specific range seen for one type.
+#[derive(Default)]
+struct Best {
+    specificity: u8,
+    taken: bool,
+}
+
+impl Best {
+    fn offer(&mut self, range: &str, main: &str, sub: &str, refused: bool) {
+        let Some((range_main, range_sub)) = range.split_once('/') else { return };
+        let (range_main, range_sub) = (range_main.trim(), range_sub.trim());
+        let specificity = if range_main.eq_ignore_ascii_case(main) {
+            if range_sub.eq_ignore_ascii_case(sub) {
+                3
+            } else if range_sub == "*" {
+                2
+            } else {
+                return;
+            }
+        } else if range_main == "*" && range_sub == "*" {
+            1
+        } else {
+            return;
+        };
+        // Of two equally specific ranges the one that takes it counts.
+        if specificity > self.specificity {
+            (self.specificity, self.taken) = (specificity, !refused);
+        } else if specificity == self.specificity {
+            self.taken |= !refused;
+        }
+    }
+}
+
+fn is_zero_weight(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        let value = value.trim();
+        name.trim().eq_ignore_ascii_case("q")
+            && value.starts_with('0')
+            && value.bytes().all(|b| matches!(b, b'0' | b'.'))
+    })
+}
+
+/// Splits at `separator` outside of quoted strings.
+fn split_quoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let (mut quoted, mut escaped) = (false, false);
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                _ if byte == separator && !quoted => {
+                    rest = Some(&text[at + 1..]);
+                    return Some(&text[..at]);
+                }
+                _ => {}
+            }
+        }
+        rest = None;
+        Some(text)
+    })
+}
+
+/// Whether the body is declared as uncompressed JSON in UTF-8: one `Content-Type` whose type is
+/// `application/json` (any case, any parameters; a `charset` must be UTF-8) and no
+/// `Content-Encoding` besides `identity`. Anything else is 415.
+#[must_use]
+pub fn is_json_body(headers: &HeaderMap) -> bool {
+    let plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
+    let mut pieces = split_quoted(value, b';');
+    let essence = pieces.next().unwrap_or_default().trim();
+    plain
+        && essence.eq_ignore_ascii_case("application/json")
+        && pieces.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                let value = value.trim().trim_matches('"');
+                value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: header::HeaderName, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn accept_is_judged_by_the_most_specific_range() {
+        for (values, json, stream) in [
+            (&[][..], true, true),
+            (&["application/json, text/event-stream"], true, true),
+            (&["application/json", "text/event-stream"], true, true),
+            (&["*/*"], true, true),
+            (&["application/*"], true, false),
+            (&["text/*"], false, true),
+            (&["APPLICATION/JSON"], true, false),
+            (&["application/json;charset=utf-8"], true, false),
+            (&["application/json; q=0.5, text/event-stream; q=0.1"], true, true),
+            (&["application/json;q=0, */*"], false, true),
+            (&["*/*, text/event-stream;Q=0.000"], true, false),
+            (&["*/*;q=0"], false, false),
+            (&["text/html"], false, false),
+            (&[""], false, false),
+            (&["application/json;x=\"a,text/event-stream\""], true, false),
+            (&["application/jsonx, json"], false, false),
+            (&["text/event-stream;q=0, text/event-stream"], false, true),
+        ] {
+            assert_eq!(accepts(&with(header::ACCEPT, values)), Accepts { json, stream }, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn only_declared_json_is_a_body() {
+        for (values, expected) in [
+            (&["application/json"][..], true),
+            (&["Application/JSON"], true),
+            (&["application/json; charset=utf-8"], true),
+            (&["application/json;charset=\"UTF-8\""], true),
+            (&["application/json; profile=x"], true),
+            (&["application/json; charset=latin1"], false),
+            (&["application/json", "application/json"], false),
+            (&["application/json, text/plain"], false),
+            (&["text/plain"], false),
+            (&["text/plain; application/json"], false),
+            (&["application/x-www-form-urlencoded"], false),
+            (&["multipart/form-data"], false),
+            (&["application/json-rpc"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            assert_eq!(is_json_body(&with(header::CONTENT_TYPE, values)), expected, "{values:?}");
+        }
+        let mut compressed = with(header::CONTENT_TYPE, &["application/json"]);
+        compressed.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+        assert!(!is_json_body(&compressed), "a compressed body could be a bomb");
+    }
+}

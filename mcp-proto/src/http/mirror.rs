@@ -1,0 +1,200 @@
+//! `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name`: headers that repeat the body.
+//!
+//! Owns what is kept of the head until the body was read, and the comparison with the body's spans.
+//! Must never let a load balancer and the server see two different requests: missing, repeated,
+//! undecodable and different values are all -32020.
+//! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation".
+
+use ::http::HeaderMap;
+
+use super::param::PARAM_PREFIX;
+use super::sentinel;
+use crate::error::{HEADER_MISMATCH, WireError};
+use crate::json::Inbound;
+use crate::judge::Mirrors;
+use crate::method::Method;
+
+/// `MCP-Protocol-Version`.
+pub const VERSION: &str = "mcp-protocol-version";
+/// `Mcp-Method`.
+pub const METHOD: &str = "mcp-method";
+/// `Mcp-Name`.
+pub const NAME: &str = "mcp-name";
+
+/// One header as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Given {
+    Absent,
+    Value(Box<[u8]>),
+    Repeated,
+}
+
+impl Given {
+    fn of(headers: &HeaderMap, name: &str) -> Self {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::Value(value.as_bytes().trim_ascii().into()),
+            (Some(_), Some(_)) => Self::Repeated,
+        }
+    }
+}
+
+/// The mirrored headers of one request, copied out: a parsed head shares the connection's read
+/// buffer, and a long answer would pin all of it.
+#[derive(Clone, Debug)]
+pub struct MirrorHead {
+    version: Option<String>,
+    method: Given,
+    name: Given,
+    params: HeaderMap,
+}
+
+impl MirrorHead {
+    /// Keeps what the body has to confirm.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let version = match Given::of(headers, VERSION) {
+            Given::Absent => None,
+            Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned()),
+            // No revision has a comma: equal to nothing, known to nobody.
+            Given::Repeated => Some("repeated, repeated".to_owned()),
+        };
+        let params = headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
+            .filter_map(|(name, value)| {
+                let copy = ::http::HeaderValue::from_bytes(value.as_bytes()).ok()?;
+                Some((name.clone(), copy))
+            })
+            .collect();
+        Self { version, method: Given::of(headers, METHOD), name: Given::of(headers, NAME), params }
+    }
+
+    /// The `Mcp-Param-*` headers, for [`ParamHeaders::check`](super::param::ParamHeaders::check).
+    #[must_use]
+    pub const fn params(&self) -> &HeaderMap {
+        &self.params
+    }
+}
+
+impl Mirrors for MirrorHead {
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    fn check(&self, inbound: &Inbound) -> Result<(), WireError> {
+        match &self.method {
+            Given::Absent => return Err(mismatch("Mcp-Method header is missing")),
+            Given::Repeated => return Err(mismatch("Mcp-Method header is repeated")),
+            Given::Value(value) => {
+                let body = inbound.method_name();
+                if **value != *body.as_bytes() {
+                    return Err(different("Mcp-Method", &String::from_utf8_lossy(value), &body));
+                }
+            }
+        }
+        let envelope = &inbound.envelope;
+        let (source, required) = match envelope.method {
+            Method::ToolsCall | Method::PromptsGet => (envelope.name, true),
+            Method::ResourcesRead => (envelope.uri, true),
+            // Unknown methods have a name only by convention: nothing to compare with.
+            _ => return Ok(()),
+        };
+        match (&self.name, inbound.string(source)) {
+            (Given::Repeated, _) => Err(mismatch("Mcp-Name header is repeated")),
+            // A body without the member is -32602, for which the dispatcher has better words.
+            (Given::Absent, None) => Ok(()),
+            (Given::Absent, Some(_)) if required => Err(mismatch("Mcp-Name header is missing")),
+            (Given::Absent, Some(_)) => Ok(()),
+            (Given::Value(value), body) => {
+                let header = sentinel::decode(value)
+                    .map_err(|_| mismatch("Mcp-Name header has invalid characters or invalid Base64"))?;
+                match body {
+                    Some(body) if *body == *header => Ok(()),
+                    Some(body) => Err(different("Mcp-Name", &header, &body)),
+                    None => Err(mismatch("Mcp-Name header is given, but the body has no such value")),
+                }
+            }
+        }
+    }
+}
+
+fn mismatch(problem: &str) -> WireError {
+    WireError::new(HEADER_MISMATCH, format!("Header mismatch: {problem}"))
+}
+
+fn different(name: &str, header: &str, body: &str) -> WireError {
+    let short = |text: &str| text.chars().take(64).collect::<String>();
+    mismatch(&format!(
+        "{name} header value '{}' does not match body value '{}'",
+        short(header),
+        short(body)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::scan::{ScanLimits, scan};
+    use bytes::Bytes;
+
+    fn inbound(body: &str) -> Inbound {
+        let bytes = Bytes::copy_from_slice(body.as_bytes());
+        let envelope = scan(&bytes, &ScanLimits::default()).unwrap();
+        Inbound { bytes, envelope }
+    }
+
+    fn head(headers: &[(&str, &str)]) -> MirrorHead {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = ::http::HeaderName::try_from(*name).unwrap();
+            map.append(name, ::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        MirrorHead::of(&map)
+    }
+
+    #[test]
+    fn standard_headers_must_repeat_the_body() {
+        let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+        let escaped = r#"{"jsonrpc":"2.0","id":1,"method":"tools\/list"}"#;
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"caf\u00e9"}}"#;
+        let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
+        let nameless = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
+        for (body, headers, expected) in [
+            (list, &[("Mcp-Method", "tools/list")][..], true),
+            (list, &[("mcp-method", " tools/list ")], true),
+            (escaped, &[("MCP-METHOD", "tools/list")], true),
+            (list, &[], false),
+            (list, &[("Mcp-Method", "TOOLS/LIST")], false),
+            (list, &[("Mcp-Method", "prompts/list")], false),
+            (list, &[("Mcp-Method", "tools/list"), ("Mcp-Method", "tools/list")], false),
+            (list, &[("Mcp-Method", "=?base64?dG9vbHMvbGlzdA==?=")], false),
+            (list, &[("Mcp-Method", "tools/list"), ("Mcp-Name", "whatever")], true),
+            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "=?base64?Y2Fmw6k=?=")], true),
+            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "café")], false),
+            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "other")], false),
+            (call, &[("Mcp-Method", "tools/call")], false),
+            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///a")], true),
+            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", " file:///a\t")], true),
+            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///A")], false),
+            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///a"), ("Mcp-Name", "file:///a")], false),
+            (nameless, &[("Mcp-Method", "tools/call")], true),
+            (nameless, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "x")], false),
+        ] {
+            let result = head(headers).check(&inbound(body));
+            assert_eq!(result.is_ok(), expected, "{body} {headers:?}");
+            if let Err(error) = result {
+                assert_eq!(error.code, HEADER_MISMATCH);
+            }
+        }
+    }
+
+    #[test]
+    fn a_repeated_version_is_no_version() {
+        assert_eq!(head(&[]).version(), None);
+        assert_eq!(head(&[(VERSION, " 2026-07-28 ")]).version(), Some("2026-07-28"));
+        let twice = head(&[(VERSION, "2026-07-28"), (VERSION, "2026-07-28")]);
+        assert_ne!(twice.version(), Some("2026-07-28"));
+    }
+}
