@@ -1,0 +1,204 @@
+//! A result on its way out: the handler's object, completed with what the revision asks for.
+//!
+//! Owns the splice of `resultType`, caching hints and `_meta` into a body that is already encoded.
+//! Must never parse or re-encode the body: large payloads ride along uncopied.
+
+use bytes::Bytes;
+use mcp_types::{CacheScope, Revision};
+
+use crate::config::{CacheHint, ServerConfig};
+use crate::id::WireId;
+use crate::json::write;
+use crate::outbox::Outbox;
+
+/// The text of a JSON object.
+#[derive(Clone, Debug)]
+pub enum Payload<'a> {
+    /// Copied into the outbox.
+    Slice(&'a [u8]),
+    /// Shared when it is large.
+    Shared(Bytes),
+}
+
+/// The open set of `resultType` values (2026-07-28, basic "ResultType").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResultKind {
+    /// The request is done.
+    #[default]
+    Complete,
+    /// The client has to answer input requests and retry.
+    InputRequired,
+    /// A task was created (tasks extension).
+    Task,
+}
+
+impl ResultKind {
+    /// The wire value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::InputRequired => "input_required",
+            Self::Task => "task",
+        }
+    }
+}
+
+/// A successful result.
+#[derive(Clone, Debug)]
+pub struct Reply<'a> {
+    /// A JSON object without `resultType`, `_meta`, `ttlMs` and `cacheScope`: those are added here.
+    pub body: Payload<'a>,
+    /// The handler's own `_meta`: a JSON object.
+    pub meta: Option<&'a str>,
+    /// The value of `resultType` for a modern peer.
+    pub kind: ResultKind,
+    /// Caching hints; written for modern peers only.
+    pub cache: Option<CacheHint>,
+}
+
+impl<'a> Reply<'a> {
+    /// A complete result.
+    #[must_use]
+    pub const fn complete(body: Payload<'a>) -> Self {
+        Self {
+            body,
+            meta: None,
+            kind: ResultKind::Complete,
+            cache: None,
+        }
+    }
+
+    /// Writes the whole response message, without framing.
+    pub fn write(&self, out: &mut Outbox, id: &WireId, revision: Revision, config: &ServerConfig) {
+        write::result_start(out, id);
+        self.write_object(out, revision, config);
+        out.put_byte(b'}');
+    }
+
+    fn write_object(&self, out: &mut Outbox, revision: Revision, config: &ServerConfig) {
+        let mut first = true;
+        let mut separate = |out: &mut Outbox| {
+            out.put_byte(if first { b'{' } else { b',' });
+            first = false;
+        };
+        if revision.is_modern() {
+            separate(out);
+            out.put(b"\"resultType\":\"");
+            out.put(self.kind.as_str().as_bytes());
+            out.put_byte(b'"');
+        }
+        if let Some(members) = self.members() {
+            separate(out);
+            match members {
+                Payload::Slice(slice) => write::raw_bytes(out, slice),
+                Payload::Shared(bytes) => write::raw_shared(out, bytes),
+            }
+        }
+        if let (true, Some(cache)) = (revision.is_modern(), self.cache) {
+            separate(out);
+            out.put(b"\"ttlMs\":");
+            write::integer(out, cache.ttl_ms);
+            out.put(match cache.scope {
+                CacheScope::Public => b",\"cacheScope\":\"public\"",
+                _ => b",\"cacheScope\":\"private\"",
+            });
+        }
+        let own = self.meta.and_then(|object| inner(object.as_bytes()));
+        if revision.is_modern() {
+            separate(out);
+            out.put(b"\"_meta\":{\"io.modelcontextprotocol/serverInfo\":");
+            out.put(config.server_info());
+            if let Some((start, end)) = own {
+                out.put_byte(b',');
+                write::raw_bytes(out, &self.meta.unwrap_or_default().as_bytes()[start..end]);
+            }
+            out.put_byte(b'}');
+        } else if let Some(meta) = self.meta {
+            separate(out);
+            out.put(b"\"_meta\":");
+            write::raw_bytes(out, meta.as_bytes());
+        }
+        if first {
+            out.put_byte(b'{');
+        }
+        out.put_byte(b'}');
+    }
+
+    /// The body without its braces; `None` when it has no members.
+    fn members(&self) -> Option<Payload<'a>> {
+        match &self.body {
+            Payload::Slice(slice) => {
+                inner(slice).map(|(start, end)| Payload::Slice(&slice[start..end]))
+            }
+            Payload::Shared(bytes) => {
+                inner(bytes).map(|(start, end)| Payload::Shared(bytes.slice(start..end)))
+            }
+        }
+    }
+}
+
+/// The range between an object's braces, without surrounding white space; `None` if it is empty.
+fn inner(object: &[u8]) -> Option<(usize, usize)> {
+    let space = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+    let open = object.iter().position(|b| *b == b'{')?;
+    let close = object.iter().rposition(|b| *b == b'}')?;
+    let between = object.get(open + 1..close)?;
+    let lead = between.iter().take_while(|b| space(b)).count();
+    let tail = between.iter().rev().take_while(|b| space(b)).count();
+    (lead < between.len()).then(|| (open + 1 + lead, close - tail))
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_types, reason = "tests compare trees")]
+mod tests {
+    use super::*;
+    use crate::config::Profile;
+    use bytes::Buf;
+    use mcp_types::Implementation;
+
+    fn written(reply: &Reply<'_>, revision: Revision) -> serde_json::Value {
+        let config = ServerConfig::compile(Profile::new(Implementation::new("s", "1")));
+        let mut out = Outbox::new(1 << 20);
+        reply.write(&mut out, &WireId::from(7u64), revision, &config);
+        let bytes = out.copy_to_bytes(out.remaining());
+        assert!(!bytes.contains(&b'\n'));
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn modern_results_carry_type_identity_and_hints() {
+        let reply = Reply {
+            body: Payload::Slice(b" { \n\"tools\": []\n} "),
+            meta: Some("{\"a\":1}"),
+            kind: ResultKind::Complete,
+            cache: Some(CacheHint {
+                ttl_ms: 5,
+                scope: CacheScope::Public,
+            }),
+        };
+        let value = written(&reply, Revision::LATEST);
+        assert_eq!(
+            value["result"],
+            serde_json::json!({"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"public",
+                "_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"a":1}})
+        );
+    }
+
+    #[test]
+    fn legacy_results_carry_only_what_the_handler_said() {
+        let empty = Reply::complete(Payload::Slice(b"{}"));
+        assert_eq!(
+            written(&empty, Revision::V2025_11_25)["result"],
+            serde_json::json!({})
+        );
+        let mut with_meta = Reply::complete(Payload::Shared(Bytes::from_static(b"{\"x\":{}}")));
+        with_meta.meta = Some("{\"b\":2}");
+        with_meta.cache = Some(CacheHint::NONE);
+        assert_eq!(
+            written(&with_meta, Revision::V2025_11_25)["result"],
+            serde_json::json!({"x":{},"_meta":{"b":2}})
+        );
+    }
+}

@@ -1,0 +1,549 @@
+//! What a byte-stream link says, in both eras. Virtual time, scripted bytes.
+#![allow(clippy::disallowed_types, reason = "tests compare trees")]
+
+mod common;
+
+use bytes::BytesMut;
+use common::{META, Rig, call, modern};
+use mcp_proto::config::RevisionSet;
+use mcp_proto::reply::{Payload, Reply};
+use mcp_proto::server::{CancelledBy, Change, LinkEvent, Progress, Step};
+use mcp_types::{LoggingLevel, Revision};
+use serde_json::json;
+use std::time::Duration;
+
+fn empty() -> Reply<'static> {
+    Reply::complete(Payload::Slice(b"{}"))
+}
+
+#[test]
+fn a_modern_call_is_answered_with_type_and_identity() {
+    let mut rig = Rig::new();
+    let id = call(&rig.say(&modern(1, "tools/list")));
+    rig.link
+        .respond(
+            id,
+            &Reply::complete(Payload::Slice(b"{\"tools\":[]}")),
+            &mut rig.out,
+        )
+        .unwrap();
+    let answer = rig.answer();
+    assert_eq!(answer["id"], 1);
+    assert_eq!(answer["result"]["resultType"], "complete");
+    assert_eq!(
+        answer["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"],
+        "test"
+    );
+    assert!(
+        rig.link.respond(id, &empty(), &mut rig.out).is_err(),
+        "a handle is good for one answer"
+    );
+    assert!(rig.written().is_empty());
+}
+
+#[test]
+fn discovery_names_every_revision_and_creates_no_session() {
+    let mut rig = Rig::new();
+    assert!(rig.say(&modern(1, "server/discover")).is_empty());
+    let result = rig.answer()["result"].take();
+    assert_eq!(result["supportedVersions"][0], "2026-07-28");
+    assert_eq!(result["capabilities"]["tools"]["listChanged"], true);
+    assert_eq!(result["cacheScope"], "public");
+    assert_eq!(rig.link.in_flight(), 0);
+    rig.say(r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#);
+    assert_eq!(rig.code(), -32602, "no handshake was done by the probe");
+}
+
+#[test]
+fn errors_follow_the_order_of_judgement() {
+    let caps = r#""io.modelcontextprotocol/clientCapabilities":{}"#;
+    let version = |v: &str| format!(r#""io.modelcontextprotocol/protocolVersion":{v}"#);
+    let rows = [
+        ("not json", -32700),
+        ("[]", -32600),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
+        (
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"nope","params":{{"_meta":{{{caps}}}}}}}"#
+            ),
+            -32602,
+        ),
+        (
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"nope","params":{{"_meta":{{{}}}}}}}"#,
+                version("\"2026-07-28\"")
+            ),
+            -32602,
+        ),
+        (
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"nope","params":{{"_meta":{{{},{caps}}}}}}}"#,
+                version("\"1900-01-01\"")
+            ),
+            -32022,
+        ),
+        (
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{{{},{caps}}}}}}}"#,
+                version("\"2025-11-25\"")
+            ),
+            -32022,
+        ),
+        (
+            &format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{{{},{caps}}}}}}}"#,
+                version("7")
+            ),
+            -32602,
+        ),
+        (&modern(1, "nope"), -32601),
+        (&modern(1, "ping"), -32601),
+        (&modern(1, "initialize"), -32601),
+        (&modern(1, "logging/setLevel"), -32601),
+        (&modern(1, "completion/complete"), -32601),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#,
+            -32602,
+        ),
+    ];
+    let mut rig = Rig::new();
+    for (line, code) in rows {
+        assert!(rig.say(line).is_empty(), "{line}");
+        let answer = rig.answer();
+        assert_eq!(answer["error"]["code"], code, "{line}\n{answer}");
+    }
+    assert_eq!(
+        call(&rig.say(&modern(2, "tools/list"))),
+        call_again(&mut rig)
+    );
+}
+
+/// The link still works after every refusal: the same slot is given to the next call.
+fn call_again(rig: &mut Rig) -> mcp_proto::id::CallId {
+    let events =
+        rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#);
+    let [
+        LinkEvent::Cancelled {
+            id,
+            by: CancelledBy::Peer,
+        },
+    ] = events[..]
+    else {
+        panic!("{events:?}")
+    };
+    id
+}
+
+#[test]
+fn an_unsupported_version_is_answered_with_what_is_supported() {
+    let mut rig = Rig::new();
+    rig.say(&modern(1, "server/discover").replace("2026-07-28", "v999"));
+    let error = rig.answer()["error"].take();
+    assert_eq!(error["data"]["requested"], "v999");
+    assert_eq!(error["data"]["supported"][0], "2026-07-28");
+}
+
+#[test]
+fn a_server_of_one_era_says_so() {
+    let mut modern_only = common::profile();
+    modern_only.revisions = RevisionSet::of([Revision::V2026_07_28]);
+    let mut rig = Rig::with(modern_only);
+    rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#);
+    let error = rig.answer()["error"].take();
+    assert!(
+        error["message"].as_str().unwrap().contains("2026-07-28"),
+        "{error}"
+    );
+
+    let mut legacy_only = common::profile();
+    legacy_only.revisions = RevisionSet::of([Revision::V2025_06_18]);
+    let mut rig = Rig::with(legacy_only);
+    rig.say(&modern(1, "server/discover"));
+    assert_eq!(
+        rig.code(),
+        -32601,
+        "not a modern error, so that a client falls back"
+    );
+    rig.initialize("2025-06-18", "{}");
+}
+
+#[test]
+fn both_eras_are_served_on_one_stream() {
+    let mut rig = Rig::new();
+    rig.initialize("2025-11-25", "{}");
+    let legacy = call(&rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    let modern_call = call(&rig.say(&modern(2, "tools/list")));
+    rig.link
+        .respond(modern_call, &empty(), &mut rig.out)
+        .unwrap();
+    rig.link.respond(legacy, &empty(), &mut rig.out).unwrap();
+    let written = rig.written();
+    assert_eq!(written[0]["result"]["resultType"], "complete");
+    assert_eq!(written[1], json!({"jsonrpc":"2.0","id":1,"result":{}}));
+}
+
+#[test]
+fn a_cancelled_call_gets_no_answer() {
+    let mut rig = Rig::new();
+    let id = call(&rig.say(&modern(7, "tools/list")));
+    let events =
+        rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#);
+    assert!(
+        matches!(
+            events[..],
+            [LinkEvent::Cancelled {
+                by: CancelledBy::Peer,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    assert!(rig.link.respond(id, &empty(), &mut rig.out).is_err());
+    assert!(
+        rig.link
+            .progress(
+                id,
+                Progress {
+                    progress: 1.0,
+                    total: None,
+                    message: None
+                },
+                &mut rig.out
+            )
+            .is_err()
+    );
+    for again in ["7", "8", "null", "\"7\"", "{}"] {
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{again}}}}}"#
+        );
+        assert!(rig.say(&line).is_empty(), "{again}");
+    }
+    assert!(rig.written().is_empty());
+}
+
+#[test]
+fn a_second_request_with_the_same_id_is_refused_and_the_first_unaffected() {
+    let mut rig = Rig::new();
+    let id = call(&rig.say(&modern(1, "tools/list")));
+    rig.say(&modern(1, "prompts/list"));
+    assert_eq!(rig.code(), -32600);
+    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    assert_eq!(rig.answer()["id"], 1);
+    call(&rig.say(&modern(1, "tools/list").replace("\"id\":1", "\"id\":\"1\"")));
+}
+
+#[test]
+fn a_full_table_refuses_but_still_sees_the_cancel_that_frees_a_slot() {
+    let mut profile = common::profile();
+    profile.limits.max_calls = 2;
+    let mut rig = Rig::with(profile);
+    rig.say(&modern(1, "tools/list"));
+    rig.say(&modern(2, "tools/list"));
+    rig.say(&modern(3, "tools/list"));
+    assert_eq!(rig.code(), -32603);
+    rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    call(&rig.say(&modern(4, "tools/list")));
+}
+
+#[test]
+fn progress_increases_and_the_latest_wins_while_the_outbox_is_full() {
+    let mut profile = common::profile();
+    profile.limits.max_calls = 4;
+    let mut rig = Rig::with(profile);
+    let line =
+        modern(1, "tools/list").replace("\"_meta\":{", "\"_meta\":{\"progressToken\":\"t\",");
+    let id = call(&rig.say(&line));
+    let report = |n: f64| Progress {
+        progress: n,
+        total: Some(10.0),
+        message: Some("m".into()),
+    };
+    rig.link.progress(id, report(1.0), &mut rig.out).unwrap();
+    rig.link.progress(id, report(1.0), &mut rig.out).unwrap();
+    rig.link
+        .progress(id, report(f64::NAN), &mut rig.out)
+        .unwrap();
+    assert_eq!(
+        rig.answer()["params"],
+        json!({"progressToken":"t","progress":1,"total":10,"message":"m"})
+    );
+    rig.out = mcp_proto::outbox::Outbox::new(1);
+    rig.link.progress(id, report(2.0), &mut rig.out).unwrap();
+    assert!(matches!(
+        rig.link.next(rig.now, &mut BytesMut::new(), &mut rig.out),
+        Step::NeedFlush
+    ));
+    for n in 3..100 {
+        rig.link
+            .progress(id, report(f64::from(n)), &mut rig.out)
+            .unwrap();
+    }
+    assert_eq!(rig.answer()["params"]["progress"], 2);
+    assert!(rig.link.poll_timeout().is_some(), "what waits is visible");
+    assert!(rig.events().is_empty());
+    assert_eq!(rig.answer()["params"]["progress"], 99);
+    assert!(rig.link.poll_timeout().is_none());
+}
+
+#[test]
+fn log_messages_need_a_requested_level() {
+    let mut rig = Rig::new();
+    let silent = call(&rig.say(&modern(1, "tools/list")));
+    rig.link
+        .log(silent, LoggingLevel::Emergency, None, "1", &mut rig.out)
+        .unwrap();
+    assert!(rig.written().is_empty());
+    let line = modern(2, "tools/list").replace(
+        "\"_meta\":{",
+        "\"_meta\":{\"io.modelcontextprotocol/logLevel\":\"warning\",",
+    );
+    let loud = call(&rig.say(&line));
+    rig.link
+        .log(loud, LoggingLevel::Info, None, "1", &mut rig.out)
+        .unwrap();
+    rig.link
+        .log(
+            loud,
+            LoggingLevel::Error,
+            Some("db"),
+            "{\"a\":\n1}",
+            &mut rig.out,
+        )
+        .unwrap();
+    assert_eq!(
+        rig.answer()["params"],
+        json!({"level":"error","logger":"db","data":{"a":1}})
+    );
+    rig.say(
+        &line
+            .replace("\"id\":2", "\"id\":3")
+            .replace("warning", "loud"),
+    );
+    assert_eq!(rig.code(), -32602);
+}
+
+#[test]
+fn a_subscription_acknowledges_first_coalesces_and_ends_gracefully() {
+    let mut rig = Rig::new();
+    let line = format!(
+        r#"{{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{{{META},"notifications":{{"toolsListChanged":true,"resourceSubscriptions":["a://1","a://2"]}}}}}}"#
+    );
+    let events = rig.say(&line);
+    assert!(
+        matches!(&events[..], [LinkEvent::Listening { filter, .. }] if filter.tools && !filter.prompts)
+    );
+    let ack = rig.answer();
+    assert_eq!(ack["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(
+        ack["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+        "s"
+    );
+    assert_eq!(
+        ack["params"]["notifications"],
+        json!({"toolsListChanged":true,"resourceSubscriptions":["a://1","a://2"]})
+    );
+    for _ in 0..1000 {
+        rig.link.changed(Change::Resource("a://2"));
+        rig.link.changed(Change::Resource("a://3"));
+        rig.link.changed(Change::Prompts);
+        rig.link.changed(Change::Tools);
+    }
+    assert!(rig.events().is_empty());
+    let written = rig.written();
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert_eq!(written[0]["method"], "notifications/tools/list_changed");
+    assert_eq!(written[1]["params"]["uri"], "a://2");
+    assert_eq!(
+        written[1]["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+        "s"
+    );
+    rig.link.drain(&mut rig.out);
+    let end = rig.written();
+    assert_eq!(end[0]["id"], "s");
+    assert_eq!(
+        end[0]["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+        "s"
+    );
+    assert_eq!(end[1]["params"]["requestId"], "s");
+    rig.say(&modern(1, "tools/list"));
+    assert_eq!(rig.code(), -32603, "a draining server refuses");
+}
+
+#[test]
+fn a_cancelled_subscription_is_silent() {
+    let mut rig = Rig::new();
+    rig.say(&format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{{META},"notifications":{{"toolsListChanged":true}}}}}}"#
+    ));
+    rig.written();
+    rig.link.changed(Change::Tools);
+    rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    rig.link.changed(Change::Tools);
+    rig.events();
+    // The first change may be written before the cancel is read, as on the wire.
+    assert!(rig.written().len() <= 1);
+}
+
+#[test]
+fn a_legacy_session_subscribes_and_hears_of_changes_untagged() {
+    let mut rig = Rig::new();
+    rig.initialize("2025-06-18", "{}");
+    rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a://1"}}"#);
+    assert_eq!(rig.answer(), json!({"jsonrpc":"2.0","id":1,"result":{}}));
+    rig.link.changed(Change::Resource("a://1"));
+    rig.link.changed(Change::Resource("a://2"));
+    rig.link.changed(Change::Tools);
+    rig.events();
+    assert_eq!(
+        rig.written(),
+        [
+            json!({"jsonrpc":"2.0","method":"notifications/tools/list_changed"}),
+            json!({"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1"}}),
+        ]
+    );
+    rig.say(
+        r#"{"jsonrpc":"2.0","id":2,"method":"resources/unsubscribe","params":{"uri":"a://1"}}"#,
+    );
+    rig.written();
+    rig.link.changed(Change::Resource("a://1"));
+    rig.events();
+    assert!(rig.written().is_empty());
+}
+
+#[test]
+fn requests_to_a_legacy_client_end_once() {
+    let mut rig = Rig::new();
+    rig.initialize("2025-11-25", r#"{"roots":{}}"#);
+    let id = call(&rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    let first = rig
+        .link
+        .request(rig.now, id, "roots/list", "{}", &mut rig.out)
+        .unwrap();
+    let sent = rig.answer();
+    assert_eq!(sent["method"], "roots/list");
+    let reply = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"roots":[]}}}}"#,
+        sent["id"]
+    );
+    let events = rig.say(&reply);
+    assert!(
+        matches!(&events[..], [LinkEvent::Answered { request, outcome: Ok(body), .. }]
+            if *request == first && &body[..] == b"{\"roots\":[]}"),
+        "{events:?}"
+    );
+    assert!(rig.say(&reply).is_empty(), "a second answer is nobody's");
+
+    let late = rig
+        .link
+        .request(rig.now, id, "roots/list", "{}", &mut rig.out)
+        .unwrap();
+    rig.written();
+    rig.now.instant = rig.link.poll_timeout().unwrap().at;
+    let events = rig.events();
+    assert!(
+        matches!(events[..], [LinkEvent::Expired { request, .. }] if request == late),
+        "{events:?}"
+    );
+    assert_eq!(rig.answer()["method"], "notifications/cancelled");
+
+    rig.link
+        .request(rig.now, id, "roots/list", "{}", &mut rig.out)
+        .unwrap();
+    rig.written();
+    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    let written = rig.written();
+    assert_eq!(
+        written[1]["method"], "notifications/cancelled",
+        "nobody waits any more: {written:?}"
+    );
+    assert!(rig.link.poll_timeout().is_none());
+    rig.now.instant += Duration::from_secs(1 << 20);
+    assert!(rig.events().is_empty());
+}
+
+#[test]
+fn the_end_of_input_ends_subscriptions_and_leaves_calls_answerable() {
+    let mut rig = Rig::new();
+    let id = call(&rig.say(&modern(1, "tools/list")));
+    rig.say(&format!(
+        r#"{{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen","params":{{{META},"notifications":{{}}}}}}"#
+    ));
+    rig.written();
+    rig.input
+        .extend_from_slice(modern(3, "prompts/list").as_bytes());
+    rig.link.end_of_input();
+    let events = rig.events();
+    assert!(
+        matches!(
+            &events[..],
+            [
+                LinkEvent::Call { .. },
+                LinkEvent::Cancelled {
+                    by: CancelledBy::Disconnect,
+                    ..
+                },
+                LinkEvent::Closed { misbehaved: false }
+            ]
+        ),
+        "the last line needs no newline: {events:?}"
+    );
+    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    assert_eq!(rig.answer()["id"], 1);
+}
+
+#[test]
+fn an_oversized_line_is_skipped_and_the_stream_goes_on() {
+    let mut profile = common::profile();
+    profile.limits.max_message = 1024;
+    let mut rig = Rig::with(profile);
+    rig.say(&"x".repeat(5000));
+    assert_eq!(rig.code(), -32600);
+    call(&rig.say(&modern(1, "tools/list")));
+}
+
+#[test]
+fn a_flood_of_violations_closes_the_link() {
+    let mut rig = Rig::new();
+    let mut closed = false;
+    for _ in 0..100_000 {
+        closed = rig
+            .say("garbage")
+            .iter()
+            .any(|e| matches!(e, LinkEvent::Closed { misbehaved: true }));
+        if closed {
+            break;
+        }
+    }
+    assert!(closed);
+    assert!(
+        rig.say(&modern(1, "tools/list")).is_empty(),
+        "closed is absorbing"
+    );
+}
+
+#[test]
+fn every_chunking_gives_the_same_answers() {
+    let script = [
+        modern(1, "server/discover"),
+        r#"{"jsonrpc":"2.0","id":2,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#.into(),
+        "garbage".into(),
+        r#"{"jsonrpc":"2.0","id":3,"method":"ping"}"#.into(),
+        String::new(),
+    ]
+    .join("\r\n");
+    let whole = {
+        let mut rig = Rig::new();
+        rig.say(script.trim_end());
+        rig.written()
+    };
+    assert_eq!(whole.len(), 4);
+    for size in 1..script.len() {
+        let mut rig = Rig::new();
+        for chunk in script.as_bytes().chunks(size) {
+            rig.input.extend_from_slice(chunk);
+            rig.events();
+        }
+        assert_eq!(rig.written(), whole, "chunks of {size}");
+    }
+}
