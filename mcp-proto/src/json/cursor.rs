@@ -71,11 +71,8 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(super) fn whitespace(&mut self) {
         // Compact JSON has none: one comparison, usually.
-        while self.peek() <= b' ' {
-            if !matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
-                break;
-            }
-            self.at += 1;
+        if self.peek() <= b' ' {
+            self.some_whitespace();
         }
     }
 
@@ -103,13 +100,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a key and its colon, up to the value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self) -> Result<Str, Fault> {
-        let key = self.string()?;
+        let start = self.at + 1;
+        let escaped = self.string()?;
+        let end = self.at - 1;
         self.whitespace();
         self.expect(b':')?;
         self.whitespace();
-        Ok(key)
+        Ok(Str {
+            start,
+            end,
+            escaped,
+        })
     }
 
     /// After a member: steps over `,` to the next key or over `}`. Returns whether there is another member.
@@ -192,18 +195,31 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Steps over a string token.
-    #[inline]
-    pub(super) fn string(&mut self) -> Result<Str, Fault> {
+    /// Steps over a string token. Returns whether it contains an escape.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Result<bool, Fault> {
         self.expect(b'"')?;
         let start = self.at;
+        self.at += super::text::ascii_len(self.rest());
+        if self.peek() != b'"' {
+            return self.uncommon_string(start);
+        }
+        self.bump(1);
+        Ok(false)
+    }
+
+    /// The rest of a string that is long, has escapes or bytes beyond ASCII, or does not end.
+    #[inline(never)]
+    fn uncommon_string(&mut self, start: usize) -> Result<bool, Fault> {
         let mut escaped = false;
         let mut beyond_ascii = false;
         loop {
-            beyond_ascii |= self.plain_text();
-            match self.bytes.get(self.at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
+            let (len, beyond) = super::text::plain_len(self.rest());
+            self.at += len;
+            beyond_ascii |= beyond;
+            match self.peek() {
+                b'"' => break,
+                b'\\' => {
                     escaped = true;
                     self.escape()?;
                 }
@@ -211,16 +227,11 @@ impl<'a> Cursor<'a> {
                 _ => return Err(Fault::Syntax),
             }
         }
-        let end = self.at;
-        self.at += 1;
         if beyond_ascii {
-            self.utf8(start, end)?;
+            self.utf8(start, self.at)?;
         }
-        Ok(Str {
-            start,
-            end,
-            escaped,
-        })
+        self.bump(1);
+        Ok(escaped)
     }
 
     /// Steps over a number token.
@@ -245,16 +256,6 @@ impl<'a> Cursor<'a> {
             self.some_digits()?;
         }
         Ok(())
-    }
-
-    /// Steps up to the next quote, backslash, control character or the end. Returns whether the bytes looked at include
-    /// some beyond ASCII; it may look a little further than it steps.
-    #[inline(always)]
-    fn plain_text(&mut self) -> bool {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let (len, beyond_ascii) = super::text::plain_len(rest);
-        self.at += len;
-        beyond_ascii
     }
 
     /// Steps over a backslash and what it escapes. Surrogates must come in pairs: anything else is not Unicode text.
@@ -299,6 +300,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(never)]
+    fn some_whitespace(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     #[inline(always)]
     fn digits(&mut self) {
         while self.peek().is_ascii_digit() {
@@ -317,8 +330,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        if !rest.starts_with(word) {
+        if !self.rest().starts_with(word) {
             return Err(Fault::Syntax);
         }
         self.bump(word.len());

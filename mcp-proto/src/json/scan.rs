@@ -466,7 +466,8 @@ impl<'a> Scan<'a> {
             Ok(Some(match name {
                 b"jsonrpc" => {
                     let value = scan.value()?;
-                    scan.version = scan.is_text(value, "2.0");
+                    scan.version =
+                        value.get(scan.frame) == Some(b"\"2.0\"") || scan.is_text(value, "2.0");
                     0
                 }
                 b"id" => {
@@ -711,7 +712,13 @@ impl<'a> Scan<'a> {
             self.wrong(MalformedKind::MethodType)?;
             return Ok(());
         }
-        let name = self.cursor.string()?;
+        let start = self.cursor.at() + 1;
+        let escaped = self.cursor.string()?;
+        let name = Str {
+            start,
+            end: self.cursor.at() - 1,
+            escaped,
+        };
         self.envelope.method_name = Span::new(name.start, name.end);
         self.envelope.method = if name.escaped {
             let mut decoded = [0; LONGEST_KEY];
@@ -828,6 +835,7 @@ impl<'a> Scan<'a> {
         core::str::from_utf8(bytes).unwrap_or_default()
     }
 
+    #[cold]
     fn is_text(&self, token: Span, expected: &str) -> bool {
         text::eq_decoded(self.str(token), expected)
     }

@@ -263,55 +263,47 @@ pub(super) fn hex4(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// How many bytes precede the first quote, backslash or control character, and whether a byte beyond ASCII may be
-/// among them.
+/// How many of the first 32 bytes precede the first quote, backslash, control character or byte
+/// beyond ASCII. Most strings end there.
 #[inline(always)]
-pub(super) fn plain_len(bytes: &[u8]) -> (usize, bool) {
-    const WORD: usize = 8;
-    const BLOCK: usize = 32;
-    /// Words before the loop over blocks begins: most strings end there.
-    const WORDS: usize = 4;
-
-    let mut at = 0;
-    let mut beyond_ascii = false;
-    for _ in 0..WORDS {
-        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WORD>()) else {
-            return plain_tail(bytes, at, beyond_ascii);
-        };
+pub(super) fn ascii_len(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = words.get(..4).unwrap_or(words);
+    for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        beyond_ascii |= word & HIGH != 0;
-        let special = special_bytes(word);
+        let special = (special_bytes(word) | word) & HIGH;
         if special != 0 {
-            return (at + (special.trailing_zeros() / 8) as usize, beyond_ascii);
+            return index * 8 + (special.trailing_zeros() / 8) as usize;
         }
-        at += WORD;
     }
-    // Written so that the compiler turns each block into a few vector instructions.
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        let mut special = 0;
-        let mut seen = 0;
-        for byte in block {
-            special |= u8::from((byte ^ 2) < 0x21) | u8::from(*byte == b'\\');
-            seen |= byte;
-        }
-        beyond_ascii |= seen >= 0x80;
-        if special != 0 {
-            break;
-        }
-        at += BLOCK;
-    }
-    plain_tail(bytes, at, beyond_ascii)
+    words.len() * 8
 }
 
-/// As [`plain_len`], from `at` on, word by word and at last byte by byte.
-#[inline]
-fn plain_tail(bytes: &[u8], mut at: usize, mut beyond_ascii: bool) -> (usize, bool) {
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+/// How many bytes precede the first quote, backslash or control character, and whether a byte
+/// beyond ASCII may be among them. Block by block, then word by word, then byte by byte.
+pub(super) fn plain_len(bytes: &[u8]) -> (usize, bool) {
+    let (mut at, mut high) = (0, 0);
+    // Whole blocks without a branch per word, which the compiler turns into vector instructions.
+    let (blocks, _) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        let (special, beyond) = words.iter().fold((0, 0), |(special, beyond), word| {
+            let word = u64::from_le_bytes(*word);
+            (special | special_bytes(word) & !word, beyond | word)
+        });
+        high |= beyond & HIGH;
+        if special & HIGH != 0 {
+            break;
+        }
+        at += block.len();
+    }
+    let (words, _) = bytes.get(at..).unwrap_or_default().as_chunks::<8>();
+    for word in words {
         let word = u64::from_le_bytes(*word);
-        beyond_ascii |= word & HIGH != 0;
-        let special = special_bytes(word);
+        high |= word & HIGH;
+        let special = special_bytes(word) & !word & HIGH;
         if special != 0 {
-            return (at + (special.trailing_zeros() / 8) as usize, beyond_ascii);
+            return (at + (special.trailing_zeros() / 8) as usize, high != 0);
         }
         at += 8;
     }
@@ -319,10 +311,10 @@ fn plain_tail(bytes: &[u8], mut at: usize, mut beyond_ascii: bool) -> (usize, bo
         if *byte == b'\\' || byte ^ 2 < 0x21 {
             break;
         }
-        beyond_ascii |= *byte >= 0x80;
+        high |= u64::from(*byte) & HIGH;
         at += 1;
     }
-    (at, beyond_ascii)
+    (at, high != 0)
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -335,5 +327,5 @@ fn special_bytes(word: u64) -> u64 {
     // Flipping bit 1 puts the quote (0x22) at 0x20, right above the control characters, and moves nothing else below.
     let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (quote_or_control | backslash) & !word & HIGH
+    quote_or_control | backslash
 }
