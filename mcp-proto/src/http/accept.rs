@@ -20,7 +20,10 @@ pub struct Accepts {
 
 impl Accepts {
     /// Both kinds.
-    pub const BOTH: Self = Self { json: true, stream: true };
+    pub const BOTH: Self = Self {
+        json: true,
+        stream: true,
+    };
 
     /// Whether neither kind is taken.
     #[must_use]
@@ -47,7 +50,14 @@ pub fn accepts(headers: &HeaderMap) -> Accepts {
             stream.offer(media, "text", "event-stream", refused);
         }
     }
-    if given { Accepts { json: json.taken, stream: stream.taken } } else { Accepts::BOTH }
+    if given {
+        Accepts {
+            json: json.taken,
+            stream: stream.taken,
+        }
+    } else {
+        Accepts::BOTH
+    }
 }
 
 /// The most specific range seen for one type.
@@ -59,7 +69,9 @@ struct Best {
 
 impl Best {
     fn offer(&mut self, range: &str, main: &str, sub: &str, refused: bool) {
-        let Some((range_main, range_sub)) = range.split_once('/') else { return };
+        let Some((range_main, range_sub)) = range.split_once('/') else {
+            return;
+        };
         let (range_main, range_sub) = (range_main.trim(), range_sub.trim());
         let specificity = if range_main.eq_ignore_ascii_case(main) {
             if range_sub.eq_ignore_ascii_case(sub) {
@@ -125,8 +137,12 @@ pub fn is_json_body(headers: &HeaderMap) -> bool {
         .iter()
         .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (types.next(), types.next()) else { return false };
-    let Ok(value) = value.to_str() else { return false };
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
     let mut pieces = split_quoted(value, b';');
     let essence = pieces.next().unwrap_or_default().trim();
     plain
@@ -163,7 +179,11 @@ mod tests {
             (&["text/*"], false, true),
             (&["APPLICATION/JSON"], true, false),
             (&["application/json;charset=utf-8"], true, false),
-            (&["application/json; q=0.5, text/event-stream; q=0.1"], true, true),
+            (
+                &["application/json; q=0.5, text/event-stream; q=0.1"],
+                true,
+                true,
+            ),
             (&["application/json;q=0, */*"], false, true),
             (&["*/*, text/event-stream;Q=0.000"], true, false),
             (&["*/*;q=0"], false, false),
@@ -173,7 +193,11 @@ mod tests {
             (&["application/jsonx, json"], false, false),
             (&["text/event-stream;q=0, text/event-stream"], false, true),
         ] {
-            assert_eq!(accepts(&with(header::ACCEPT, values)), Accepts { json, stream }, "{values:?}");
+            assert_eq!(
+                accepts(&with(header::ACCEPT, values)),
+                Accepts { json, stream },
+                "{values:?}"
+            );
         }
     }
 
@@ -196,10 +220,17 @@ mod tests {
             (&[""], false),
             (&[], false),
         ] {
-            assert_eq!(is_json_body(&with(header::CONTENT_TYPE, values)), expected, "{values:?}");
+            assert_eq!(
+                is_json_body(&with(header::CONTENT_TYPE, values)),
+                expected,
+                "{values:?}"
+            );
         }
         let mut compressed = with(header::CONTENT_TYPE, &["application/json"]);
         compressed.insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert!(!is_json_body(&compressed), "a compressed body could be a bomb");
+        assert!(
+            !is_json_body(&compressed),
+            "a compressed body could be a bomb"
+        );
     }
 }

@@ -45,11 +45,20 @@ impl HeadRules {
     /// Loopback only, bodies up to `max_body`.
     #[must_use]
     pub fn new(max_body: usize, legacy: bool) -> Self {
-        Self { hosts: AllowedHosts::default(), origins: AllowedOrigins::default(), max_body, legacy }
+        Self {
+            hosts: AllowedHosts::default(),
+            origins: AllowedOrigins::default(),
+            max_body,
+            legacy,
+        }
     }
 
     const fn methods(&self) -> &'static str {
-        if self.legacy { "POST, GET, DELETE" } else { "POST" }
+        if self.legacy {
+            "POST, GET, DELETE"
+        } else {
+            "POST"
+        }
     }
 }
 
@@ -68,7 +77,9 @@ impl SessionHeader {
     fn of(headers: &HeaderMap) -> Self {
         match one(headers, SESSION_ID, MAX_SESSION_ID) {
             Ok(None) => Self::Absent,
-            Ok(Some(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic()) => Self::Given(id),
+            Ok(Some(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic()) => {
+                Self::Given(id)
+            }
             Ok(Some(_)) | Err(()) => Self::Foreign,
         }
     }
@@ -116,13 +127,18 @@ pub enum Verdict {
 ///
 /// # Errors
 /// The response to send.
-pub fn guard<'a>(rules: &HeadRules, parts: &'a Parts) -> Result<Option<&'a str>, Box<Response<Bytes>>> {
+pub fn guard<'a>(
+    rules: &HeadRules,
+    parts: &'a Parts,
+) -> Result<Option<&'a str>, Box<Response<Bytes>>> {
     if !host_allowed(&rules.hosts, parts) {
-        let refusal = "this host is not allowed; configure the names under which the server is reached";
+        let refusal =
+            "this host is not allowed; configure the names under which the server is reached";
         return Err(Box::new(refuse(StatusCode::FORBIDDEN, refusal)));
     }
     let Ok(origin) = origin_of(&rules.origins, &parts.headers) else {
-        let refusal = "this origin is not allowed; configure the origins of the pages that may call";
+        let refusal =
+            "this origin is not allowed; configure the origins of the pages that may call";
         return Err(Box::new(refuse(StatusCode::FORBIDDEN, refusal)));
     };
     if let (Some(origin), true) = (origin, cors::is_preflight(parts)) {
@@ -138,7 +154,10 @@ pub fn admit(rules: &HeadRules, parts: &Parts) -> Verdict {
         Method::POST => post(rules, parts),
         Method::GET if rules.legacy => get(parts),
         Method::DELETE if rules.legacy => Verdict::Terminate(SessionHeader::of(&parts.headers)),
-        _ => Verdict::Respond(not_allowed(rules.methods(), "the MCP endpoint does not take this HTTP method")),
+        _ => Verdict::Respond(not_allowed(
+            rules.methods(),
+            "the MCP endpoint does not take this HTTP method",
+        )),
     }
 }
 
@@ -178,12 +197,17 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
 
 fn get(parts: &Parts) -> Verdict {
     if !accepts(&parts.headers).stream {
-        return reject(StatusCode::NOT_ACCEPTABLE, "Accept must list text/event-stream");
+        return reject(
+            StatusCode::NOT_ACCEPTABLE,
+            "Accept must list text/event-stream",
+        );
     }
     Verdict::Listen(Opened {
         session: SessionHeader::of(&parts.headers),
-        version: one(&parts.headers, super::mirror::VERSION, 64).unwrap_or_else(|()| Some("repeated".into())),
-        last_event: one(&parts.headers, "last-event-id", MAX_EVENT_ID).unwrap_or_else(|()| Some("".into())),
+        version: one(&parts.headers, super::mirror::VERSION, 64)
+            .unwrap_or_else(|()| Some("repeated".into())),
+        last_event: one(&parts.headers, "last-event-id", MAX_EVENT_ID)
+            .unwrap_or_else(|()| Some("".into())),
     })
 }
 
@@ -192,9 +216,10 @@ fn one(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Box<str>>, 
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) if value.len() <= max => {
-            value.to_str().map(|text| Some(text.trim().into())).map_err(|_| ())
-        }
+        (Some(value), None) if value.len() <= max => value
+            .to_str()
+            .map(|text| Some(text.trim().into()))
+            .map_err(|_| ()),
         _ => Err(()),
     }
 }
@@ -207,7 +232,9 @@ fn reject(status: StatusCode, message: &'static str) -> Verdict {
 #[must_use]
 pub fn not_allowed(methods: &'static str, message: &'static str) -> Response<Bytes> {
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, message);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }
 
@@ -219,7 +246,9 @@ pub fn too_large(max: usize) -> Response<Bytes> {
         &format!("the body is longer than this server's limit of {max} bytes"),
     );
     // The rest of the body is not going to be read: the connection has no further use.
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -232,7 +261,10 @@ pub fn refuse(status: StatusCode, message: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -243,7 +275,11 @@ mod tests {
 
     const JSON: (&str, &str) = ("content-type", "application/json");
 
-    fn judged(rules: &HeadRules, method: &str, headers: &[(&str, &str)]) -> Result<&'static str, u16> {
+    fn judged(
+        rules: &HeadRules,
+        method: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<&'static str, u16> {
         let mut request = ::http::Request::builder().method(method).uri("/mcp");
         for (name, value) in [("host", "localhost:3000")].iter().chain(headers) {
             request = request.header(*name, *value);
@@ -267,28 +303,69 @@ mod tests {
             ("POST", &[JSON][..], Ok("read")),
             ("POST", &[JSON, ("origin", "http://localhost")], Ok("read")),
             ("POST", &[("origin", "http://evil.example.com")], Err(403)),
-            ("POST", &[JSON, ("origin", "http://localhost"), ("origin", "http://localhost")], Err(403)),
+            (
+                "POST",
+                &[
+                    JSON,
+                    ("origin", "http://localhost"),
+                    ("origin", "http://localhost"),
+                ],
+                Err(403),
+            ),
             ("POST", &[JSON, ("host", "evil.example.com")], Err(403)),
             ("POST", &[], Err(415)),
-            ("POST", &[("content-type", "text/plain"), ("accept", "text/html")], Err(415)),
+            (
+                "POST",
+                &[("content-type", "text/plain"), ("accept", "text/html")],
+                Err(415),
+            ),
             ("POST", &[JSON, ("accept", "text/html")], Err(406)),
             ("POST", &[JSON, ("content-length", "100")], Ok("read")),
             ("POST", &[JSON, ("content-length", "101")], Err(413)),
-            ("POST", &[JSON, ("content-length", "18446744073709551615")], Err(413)),
+            (
+                "POST",
+                &[JSON, ("content-length", "18446744073709551615")],
+                Err(413),
+            ),
             ("POST", &[JSON, ("content-length", "-1")], Err(400)),
-            ("POST", &[JSON, ("content-length", "1"), ("content-length", "2")], Err(400)),
+            (
+                "POST",
+                &[JSON, ("content-length", "1"), ("content-length", "2")],
+                Err(400),
+            ),
             ("GET", &[("accept", "text/event-stream")], Ok("listen")),
             ("GET", &[("accept", "application/json")], Err(406)),
             ("DELETE", &[], Ok("terminate")),
             ("PUT", &[], Err(405)),
             ("OPTIONS", &[], Err(405)),
-            ("OPTIONS", &[("origin", "http://localhost"), ("access-control-request-method", "POST")], Err(204)),
-            ("OPTIONS", &[("origin", "http://evil"), ("access-control-request-method", "POST")], Err(403)),
+            (
+                "OPTIONS",
+                &[
+                    ("origin", "http://localhost"),
+                    ("access-control-request-method", "POST"),
+                ],
+                Err(204),
+            ),
+            (
+                "OPTIONS",
+                &[
+                    ("origin", "http://evil"),
+                    ("access-control-request-method", "POST"),
+                ],
+                Err(403),
+            ),
         ] {
-            assert_eq!(judged(&rules, method, headers), expected, "{method} {headers:?}");
+            assert_eq!(
+                judged(&rules, method, headers),
+                expected,
+                "{method} {headers:?}"
+            );
         }
         let modern = HeadRules::new(100, false);
-        assert_eq!(judged(&modern, "GET", &[("accept", "text/event-stream")]), Err(405));
+        assert_eq!(
+            judged(&modern, "GET", &[("accept", "text/event-stream")]),
+            Err(405)
+        );
         assert_eq!(judged(&modern, "DELETE", &[]), Err(405));
     }
 
@@ -296,9 +373,8 @@ mod tests {
     fn refusals_are_json_and_name_what_is_allowed() {
         let response = not_allowed("POST", "no");
         assert_eq!(response.headers()["allow"], "POST");
-        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(body["error"]["message"], "no");
-        assert!(body.get("id").is_none());
+        let error = br#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"no"}}"#;
+        assert_eq!(&response.body()[..], error);
     }
 
     #[test]
@@ -306,13 +382,22 @@ mod tests {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append(SESSION_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+                headers.append(
+                    SESSION_ID,
+                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+                );
             }
             SessionHeader::of(&headers)
         };
         assert_eq!(of(&[]), SessionHeader::Absent);
         assert_eq!(of(&["abc"]), SessionHeader::Given("abc".into()));
-        for foreign in [&["a b"][..], &["é"], &[""], &["a", "a"], &["x".repeat(1025).as_str()]] {
+        for foreign in [
+            &["a b"][..],
+            &["é"],
+            &[""],
+            &["a", "a"],
+            &["x".repeat(1025).as_str()],
+        ] {
             assert_eq!(of(foreign), SessionHeader::Foreign, "{foreign:?}");
         }
     }

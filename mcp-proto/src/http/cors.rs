@@ -41,7 +41,9 @@ pub const MAX_AGE: Duration = Duration::from_secs(600);
 pub fn is_preflight(parts: &Parts) -> bool {
     parts.method == ::http::Method::OPTIONS
         && parts.headers.contains_key(header::ORIGIN)
-        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && parts
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Answers a preflight of an allowed origin. `methods` is the list for `Access-Control-Allow-Methods`.
@@ -51,7 +53,10 @@ pub fn preflight(parts: &Parts, origin: &str, methods: &'static str) -> Response
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     decorate(headers, Some(origin));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(methods),
+    );
     let mut allowed = REQUEST_HEADERS.join(", ");
     for name in requested_params(&parts.headers).take(MAX_PARAMS) {
         allowed.push_str(", ");
@@ -60,8 +65,14 @@ pub fn preflight(parts: &Parts, origin: &str, methods: &'static str) -> Response
     if let Ok(allowed) = HeaderValue::try_from(allowed) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     }
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(MAX_AGE.as_secs()));
-    headers.append(header::VARY, HeaderValue::from_static("access-control-request-headers"));
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from(MAX_AGE.as_secs()),
+    );
+    headers.append(
+        header::VARY,
+        HeaderValue::from_static("access-control-request-headers"),
+    );
     response
 }
 
@@ -80,7 +91,10 @@ pub fn decorate(headers: &mut HeaderMap, origin: Option<&str>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin.and_then(|origin| HeaderValue::from_str(origin).ok()) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(EXPOSED),
+        );
     }
 }
 
@@ -93,7 +107,10 @@ mod tests {
         let parts = ::http::Request::options("/mcp")
             .header("origin", "http://localhost:6274")
             .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "content-type, Mcp-Param-Region, x-evil, mcp-param-b ad")
+            .header(
+                "access-control-request-headers",
+                "content-type, Mcp-Param-Region, x-evil, mcp-param-b ad",
+            )
             .body(())
             .unwrap()
             .into_parts()
@@ -102,12 +119,19 @@ mod tests {
         let response = preflight(&parts, "http://localhost:6274", "POST");
         assert_eq!(response.status(), 204);
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
-        assert_eq!(header("access-control-allow-origin"), "http://localhost:6274");
+        assert_eq!(
+            header("access-control-allow-origin"),
+            "http://localhost:6274"
+        );
         assert_eq!(header("access-control-allow-methods"), "POST");
         let granted = header("access-control-allow-headers");
         assert!(granted.contains("mcp-param-region") && granted.contains("authorization"));
         assert!(!granted.contains("x-evil") && !granted.contains("ad"[..].repeat(2).as_str()));
-        assert!(!response.headers().contains_key("access-control-allow-credentials"));
+        assert!(
+            !response
+                .headers()
+                .contains_key("access-control-allow-credentials")
+        );
         assert!(header("access-control-expose-headers").contains("mcp-session-id"));
     }
 

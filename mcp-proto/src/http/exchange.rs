@@ -35,7 +35,10 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { commit_after: Duration::from_millis(500), keep_alive: Duration::from_secs(15) }
+        Self {
+            commit_after: Duration::from_millis(500),
+            keep_alive: Duration::from_secs(15),
+        }
     }
 }
 
@@ -87,7 +90,13 @@ impl Exchange<AwaitBody> {
     /// Awaits a body of at most `max` bytes.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { state: AwaitBody { max, first: Bytes::new(), rest: BytesMut::new() } }
+        Self {
+            state: AwaitBody {
+                max,
+                first: Bytes::new(),
+                rest: BytesMut::new(),
+            },
+        }
     }
 
     /// Takes a chunk. A body that arrives in one piece is never copied.
@@ -110,9 +119,18 @@ impl Exchange<AwaitBody> {
 
     /// The whole body, and the answer that may now begin.
     #[must_use]
-    pub fn finish_body(self, now: Instant, accepts: Accepts, pace: Pace) -> (Bytes, Exchange<Open>) {
+    pub fn finish_body(
+        self,
+        now: Instant,
+        accepts: Accepts,
+        pace: Pace,
+    ) -> (Bytes, Exchange<Open>) {
         let AwaitBody { first, rest, .. } = self.state;
-        let body = if rest.is_empty() { first } else { rest.freeze() };
+        let body = if rest.is_empty() {
+            first
+        } else {
+            rest.freeze()
+        };
         (body, Exchange::open(now, accepts, pace))
     }
 }
@@ -121,9 +139,21 @@ impl Exchange<Open> {
     /// An undecided answer. [`commit`](Self::commit) at once for a request that is a stream by nature.
     #[must_use]
     pub fn open(now: Instant, accepts: Accepts, pace: Pace) -> Self {
-        let answer = Answer { head: None, out: Outbox::new(HIGH_WATER) };
+        let answer = Answer {
+            head: None,
+            out: Outbox::new(HIGH_WATER),
+        };
         let due = accepts.stream.then(|| now + pace.commit_after);
-        Self { state: Open { accepts, pace, answer, stream: false, preamble: Bytes::new(), due } }
+        Self {
+            state: Open {
+                accepts,
+                pace,
+                answer,
+                stream: false,
+                preamble: Bytes::new(),
+                due,
+            },
+        }
     }
 
     /// Bytes to write first, if this becomes a stream (the priming event of 2025-11-25).
@@ -155,7 +185,10 @@ impl Exchange<Open> {
         if !state.stream && state.accepts.stream {
             state.stream = true;
             state.answer.head = Some(stream_head());
-            state.answer.out.put_shared(core::mem::take(&mut state.preamble));
+            state
+                .answer
+                .out
+                .put_shared(core::mem::take(&mut state.preamble));
         }
         if state.stream {
             state.due = Some(now + state.pace.keep_alive);
@@ -191,7 +224,11 @@ impl Exchange<Open> {
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn wakeup(&self) -> Option<Wakeup> {
-        let why = if self.state.stream { Why::KeepAlive } else { Why::Commit };
+        let why = if self.state.stream {
+            Why::KeepAlive
+        } else {
+            Why::Commit
+        };
         self.state.due.map(|at| Wakeup::new(at, why))
     }
 
@@ -210,18 +247,27 @@ impl Exchange<Open> {
     /// whose status was sent long ago. A client that takes streams alone gets a stream, unless the
     /// answer has an error status.
     #[must_use]
-    pub fn finish(mut self, now: Instant, status: StatusCode, message: impl FnOnce(&mut Outbox)) -> Exchange<Draining> {
+    pub fn finish(
+        mut self,
+        now: Instant,
+        status: StatusCode,
+        message: impl FnOnce(&mut Outbox),
+    ) -> Exchange<Draining> {
         if !self.state.stream && !self.state.accepts.json && status == StatusCode::OK {
             self.commit(now);
         }
-        let Open { mut answer, stream, .. } = self.state;
+        let Open {
+            mut answer, stream, ..
+        } = self.state;
         if stream {
             sse::event(&mut answer.out, None, None, message);
         } else {
             message(&mut answer.out);
             answer.head = Some(json_head(status, answer.out.len()));
         }
-        Exchange { state: Draining { answer } }
+        Exchange {
+            state: Draining { answer },
+        }
     }
 
     /// Ends without a final message: a stream stops after what it has, an undecided answer becomes
@@ -233,7 +279,9 @@ impl Exchange<Open> {
         if !stream {
             answer.head = Some(bare_head(StatusCode::ACCEPTED));
         }
-        Exchange { state: Draining { answer } }
+        Exchange {
+            state: Draining { answer },
+        }
     }
 
     /// The head, once, as soon as it is decided.
@@ -254,7 +302,14 @@ impl Exchange<Draining> {
         let (head, body) = response.into_parts();
         let mut out = Outbox::new(HIGH_WATER);
         out.put_shared(body);
-        Self { state: Draining { answer: Answer { head: Some(head), out } } }
+        Self {
+            state: Draining {
+                answer: Answer {
+                    head: Some(head),
+                    out,
+                },
+            },
+        }
     }
 
     /// The head, once.
@@ -277,23 +332,35 @@ impl Answer {
 fn bare_head(status: StatusCode) -> response::Parts {
     let mut head = ::http::Response::new(()).into_parts().0;
     head.status = status;
-    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    head.headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     head
 }
 
 fn json_head(status: StatusCode, length: usize) -> response::Parts {
     let mut head = bare_head(status);
-    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    head.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    head.headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     head
 }
 
 fn stream_head() -> response::Parts {
     let mut head = bare_head(StatusCode::OK);
-    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    head.headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    head.headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-transform"),
+    );
     // Reverse proxies must not hold events back (streamable-http, "Receiving Messages").
-    head.headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    head.headers
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     head
 }
 
@@ -324,12 +391,18 @@ mod tests {
         for piece in [&b"abc"[..], b"", b"def", b"g"] {
             exchange.body(Bytes::copy_from_slice(piece)).unwrap();
         }
-        assert_eq!(exchange.finish_body(START, Accepts::BOTH, Pace::default()).0, "abcdefg");
+        assert_eq!(
+            exchange
+                .finish_body(START, Accepts::BOTH, Pace::default())
+                .0,
+            "abcdefg"
+        );
     }
 
     #[test]
     fn an_undecided_error_keeps_its_status() {
-        let mut done = opened(Accepts::BOTH).finish(START, StatusCode::NOT_FOUND, |out| out.put(b"{}"));
+        let mut done =
+            opened(Accepts::BOTH).finish(START, StatusCode::NOT_FOUND, |out| out.put(b"{}"));
         let head = done.take_head().unwrap();
         assert_eq!(head.status, 404);
         assert_eq!(head.headers["content-type"], "application/json");
@@ -348,7 +421,10 @@ mod tests {
         assert_eq!(head.status, 200);
         assert_eq!(head.headers["content-type"], "text/event-stream");
         assert_eq!(head.headers["x-accel-buffering"], "no");
-        assert_eq!(text(exchange.take_data()), "id: 1\ndata:\n\ndata: {\"n\":1}\n\n");
+        assert_eq!(
+            text(exchange.take_data()),
+            "id: 1\ndata:\n\ndata: {\"n\":1}\n\n"
+        );
         let mut done = exchange.finish(START, StatusCode::NOT_FOUND, |out| out.put(b"{}"));
         assert!(done.take_head().is_none(), "the status was sent");
         assert_eq!(text(done.take_data()), "data: {}\n\n");
@@ -369,27 +445,43 @@ mod tests {
         assert_eq!(exchange.wakeup(), Some(Wakeup::new(alive, Why::KeepAlive)));
         exchange.tick(alive);
         assert!(text(exchange.take_data()).starts_with(':'));
-        assert_eq!(exchange.wakeup(), Some(Wakeup::new(alive + Duration::from_secs(15), Why::KeepAlive)));
+        assert_eq!(
+            exchange.wakeup(),
+            Some(Wakeup::new(alive + Duration::from_secs(15), Why::KeepAlive))
+        );
     }
 
     #[test]
     fn a_client_without_streams_gets_json_alone() {
-        let mut exchange = opened(Accepts { json: true, stream: false });
+        let mut exchange = opened(Accepts {
+            json: true,
+            stream: false,
+        });
         assert_eq!(exchange.wakeup(), None);
         assert!(!exchange.event(START, |out| out.put(b"lost")));
         exchange.tick(Instant::MAX);
         let mut done = exchange.finish(START, StatusCode::OK, |out| out.put(b"{}"));
-        assert_eq!(done.take_head().unwrap().headers["content-type"], "application/json");
+        assert_eq!(
+            done.take_head().unwrap().headers["content-type"],
+            "application/json"
+        );
         assert_eq!(text(done.take_data()), "{}");
     }
 
     #[test]
     fn a_client_without_json_gets_a_stream() {
-        let streams = Accepts { json: false, stream: true };
+        let streams = Accepts {
+            json: false,
+            stream: true,
+        };
         let mut done = opened(streams).finish(START, StatusCode::OK, |out| out.put(b"{}"));
-        assert_eq!(done.take_head().unwrap().headers["content-type"], "text/event-stream");
+        assert_eq!(
+            done.take_head().unwrap().headers["content-type"],
+            "text/event-stream"
+        );
         assert_eq!(text(done.take_data()), "data: {}\n\n");
-        let mut refused = opened(streams).finish(START, StatusCode::BAD_REQUEST, |out| out.put(b"{}"));
+        let mut refused =
+            opened(streams).finish(START, StatusCode::BAD_REQUEST, |out| out.put(b"{}"));
         assert_eq!(refused.take_head().unwrap().status, 400);
     }
 
@@ -398,7 +490,11 @@ mod tests {
         let mut done = opened(Accepts::BOTH).end(START);
         assert_eq!(done.take_head().unwrap().status, 200);
         assert_eq!(done.take_data(), None);
-        let mut done = opened(Accepts { json: true, stream: false }).end(START);
+        let mut done = opened(Accepts {
+            json: true,
+            stream: false,
+        })
+        .end(START);
         assert_eq!(done.take_head().unwrap().status, 202);
     }
 }

@@ -92,7 +92,10 @@ impl Authority {
             None => (text, None),
             Some(at) => (&text[..at], Some(port(&text[at + 1..])?)),
         };
-        Some(Self { host: HostName::parse(host)?, port })
+        Some(Self {
+            host: HostName::parse(host)?,
+            port,
+        })
     }
 }
 
@@ -120,8 +123,11 @@ impl AllowedHosts {
     /// # Errors
     /// The first text that is not an authority.
     pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidAuthority> {
-        let parse = |text: &'a str| Authority::parse(text).ok_or_else(|| InvalidAuthority(text.into()));
-        Ok(Self::List(texts.into_iter().map(parse).collect::<Result<_, _>>()?))
+        let parse =
+            |text: &'a str| Authority::parse(text).ok_or_else(|| InvalidAuthority(text.into()));
+        Ok(Self::List(
+            texts.into_iter().map(parse).collect::<Result<_, _>>()?,
+        ))
     }
 
     /// Whether a request to `authority` is allowed.
@@ -160,7 +166,10 @@ pub fn host_allowed(allowed: &AllowedHosts, parts: &Parts) -> bool {
     if matches!(allowed, AllowedHosts::Any) {
         return true;
     }
-    let target = parts.uri.authority().map(|authority| Authority::parse(authority.as_str()));
+    let target = parts
+        .uri
+        .authority()
+        .map(|authority| Authority::parse(authority.as_str()));
     let given = match only(&parts.headers, header::HOST) {
         Field::Absent => None,
         Field::One(text) => Some(Authority::parse(text)),
@@ -206,14 +215,43 @@ mod tests {
     #[test]
     fn the_default_admits_loopback_with_any_port_and_nothing_else() {
         let allowed = AllowedHosts::default();
-        for good in ["localhost", "LOCALHOST:1", "a.localhost:80", "127.0.0.1:65535", "127.8.9.1", "[::1]", "[::1]:99", "[0:0:0:0:0:0:0:1]"] {
+        for good in [
+            "localhost",
+            "LOCALHOST:1",
+            "a.localhost:80",
+            "127.0.0.1:65535",
+            "127.8.9.1",
+            "[::1]",
+            "[::1]:99",
+            "[0:0:0:0:0:0:0:1]",
+        ] {
             assert!(host_allowed(&allowed, &parts("/mcp", &[good])), "{good}");
         }
         for bad in [
-            "evil.example.com", "localhost.evil.com", "localhost@evil.com", "evil.com@localhost",
-            "127.0.0.1.nip.io", "[::1].evil.com", "[::1]evil", "[::1%25lo]", "[::ffff:127.0.0.1]", "::1",
-            "localhost:", "localhost:99999", "localhost:+80", "localhost:8 0", " localhost", "localhost/", "",
-            "2130706433", "0x7f.1", "127.1", "192.168.0.1", "[fe80::1]", "local%68ost", "localhost,evil.com",
+            "evil.example.com",
+            "localhost.evil.com",
+            "localhost@evil.com",
+            "evil.com@localhost",
+            "127.0.0.1.nip.io",
+            "[::1].evil.com",
+            "[::1]evil",
+            "[::1%25lo]",
+            "[::ffff:127.0.0.1]",
+            "::1",
+            "localhost:",
+            "localhost:99999",
+            "localhost:+80",
+            "localhost:8 0",
+            " localhost",
+            "localhost/",
+            "",
+            "2130706433",
+            "0x7f.1",
+            "127.1",
+            "192.168.0.1",
+            "[fe80::1]",
+            "local%68ost",
+            "localhost,evil.com",
         ] {
             assert!(!host_allowed(&allowed, &parts("/mcp", &[bad])), "{bad}");
         }
@@ -222,24 +260,51 @@ mod tests {
     #[test]
     fn every_place_that_names_a_host_counts() {
         let allowed = AllowedHosts::default();
-        assert!(host_allowed(&allowed, &parts("http://localhost:80/mcp", &[])), "HTTP/2 authority");
+        assert!(
+            host_allowed(&allowed, &parts("http://localhost:80/mcp", &[])),
+            "HTTP/2 authority"
+        );
         assert!(!host_allowed(&allowed, &parts("http://evil.com/mcp", &[])));
-        assert!(!host_allowed(&allowed, &parts("http://evil.com/mcp", &["localhost"])));
-        assert!(!host_allowed(&allowed, &parts("http://localhost/mcp", &["evil.com"])));
-        assert!(!host_allowed(&allowed, &parts("/mcp", &["localhost", "localhost"])), "repeated");
+        assert!(!host_allowed(
+            &allowed,
+            &parts("http://evil.com/mcp", &["localhost"])
+        ));
+        assert!(!host_allowed(
+            &allowed,
+            &parts("http://localhost/mcp", &["evil.com"])
+        ));
+        assert!(
+            !host_allowed(&allowed, &parts("/mcp", &["localhost", "localhost"])),
+            "repeated"
+        );
         assert!(!host_allowed(&allowed, &parts("/mcp", &[])), "missing");
         assert!(host_allowed(&AllowedHosts::Any, &parts("/mcp", &[])));
     }
 
     #[test]
     fn a_list_compares_host_and_port() {
-        let allowed = AllowedHosts::list(["mcp.example.com", "Api.Example.com:8443", "tls.example.com:443"]).unwrap();
+        let allowed = AllowedHosts::list([
+            "mcp.example.com",
+            "Api.Example.com:8443",
+            "tls.example.com:443",
+        ])
+        .unwrap();
         for (host, expected) in [
-            ("mcp.example.com", true), ("MCP.example.com:1234", true), ("api.example.com:8443", true),
-            ("api.example.com", false), ("api.example.com:443", false), ("tls.example.com", true),
-            ("example.com", false), ("x.mcp.example.com", false), ("localhost", true),
+            ("mcp.example.com", true),
+            ("MCP.example.com:1234", true),
+            ("api.example.com:8443", true),
+            ("api.example.com", false),
+            ("api.example.com:443", false),
+            ("tls.example.com", true),
+            ("example.com", false),
+            ("x.mcp.example.com", false),
+            ("localhost", true),
         ] {
-            assert_eq!(host_allowed(&allowed, &parts("/mcp", &[host])), expected, "{host}");
+            assert_eq!(
+                host_allowed(&allowed, &parts("/mcp", &[host])),
+                expected,
+                "{host}"
+            );
         }
         assert!(AllowedHosts::list(["http://x"]).is_err());
     }

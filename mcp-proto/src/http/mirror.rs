@@ -68,7 +68,12 @@ impl MirrorHead {
                 Some((name.clone(), copy))
             })
             .collect();
-        Self { version, method: Given::of(headers, METHOD), name: Given::of(headers, NAME), params }
+        Self {
+            version,
+            method: Given::of(headers, METHOD),
+            name: Given::of(headers, NAME),
+            params,
+        }
     }
 
     /// The `Mcp-Param-*` headers, for [`ParamHeaders::check`](super::param::ParamHeaders::check).
@@ -90,7 +95,11 @@ impl Mirrors for MirrorHead {
             Given::Value(value) => {
                 let body = inbound.method_name();
                 if **value != *body.as_bytes() {
-                    return Err(different("Mcp-Method", &String::from_utf8_lossy(value), &body));
+                    return Err(different(
+                        "Mcp-Method",
+                        &String::from_utf8_lossy(value),
+                        &body,
+                    ));
                 }
             }
         }
@@ -108,12 +117,15 @@ impl Mirrors for MirrorHead {
             (Given::Absent, Some(_)) if required => Err(mismatch("Mcp-Name header is missing")),
             (Given::Absent, Some(_)) => Ok(()),
             (Given::Value(value), body) => {
-                let header = sentinel::decode(value)
-                    .map_err(|_| mismatch("Mcp-Name header has invalid characters or invalid Base64"))?;
+                let header = sentinel::decode(value).map_err(|_| {
+                    mismatch("Mcp-Name header has invalid characters or invalid Base64")
+                })?;
                 match body {
                     Some(body) if *body == *header => Ok(()),
                     Some(body) => Err(different("Mcp-Name", &header, &body)),
-                    None => Err(mismatch("Mcp-Name header is given, but the body has no such value")),
+                    None => Err(mismatch(
+                        "Mcp-Name header is given, but the body has no such value",
+                    )),
                 }
             }
         }
@@ -149,7 +161,10 @@ mod tests {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = ::http::HeaderName::try_from(*name).unwrap();
-            map.append(name, ::http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            map.append(
+                name,
+                ::http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         MirrorHead::of(&map)
     }
@@ -158,8 +173,10 @@ mod tests {
     fn standard_headers_must_repeat_the_body() {
         let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
         let escaped = r#"{"jsonrpc":"2.0","id":1,"method":"tools\/list"}"#;
-        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"caf\u00e9"}}"#;
-        let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
+        let call =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"caf\u00e9"}}"#;
+        let read =
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
         let nameless = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
         for (body, headers, expected) in [
             (list, &[("Mcp-Method", "tools/list")][..], true),
@@ -168,19 +185,73 @@ mod tests {
             (list, &[], false),
             (list, &[("Mcp-Method", "TOOLS/LIST")], false),
             (list, &[("Mcp-Method", "prompts/list")], false),
-            (list, &[("Mcp-Method", "tools/list"), ("Mcp-Method", "tools/list")], false),
-            (list, &[("Mcp-Method", "=?base64?dG9vbHMvbGlzdA==?=")], false),
-            (list, &[("Mcp-Method", "tools/list"), ("Mcp-Name", "whatever")], true),
-            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "=?base64?Y2Fmw6k=?=")], true),
-            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "café")], false),
-            (call, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "other")], false),
+            (
+                list,
+                &[("Mcp-Method", "tools/list"), ("Mcp-Method", "tools/list")],
+                false,
+            ),
+            (
+                list,
+                &[("Mcp-Method", "=?base64?dG9vbHMvbGlzdA==?=")],
+                false,
+            ),
+            (
+                list,
+                &[("Mcp-Method", "tools/list"), ("Mcp-Name", "whatever")],
+                true,
+            ),
+            (
+                call,
+                &[
+                    ("Mcp-Method", "tools/call"),
+                    ("Mcp-Name", "=?base64?Y2Fmw6k=?="),
+                ],
+                true,
+            ),
+            (
+                call,
+                &[("Mcp-Method", "tools/call"), ("Mcp-Name", "café")],
+                false,
+            ),
+            (
+                call,
+                &[("Mcp-Method", "tools/call"), ("Mcp-Name", "other")],
+                false,
+            ),
             (call, &[("Mcp-Method", "tools/call")], false),
-            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///a")], true),
-            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", " file:///a\t")], true),
-            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///A")], false),
-            (read, &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///a"), ("Mcp-Name", "file:///a")], false),
+            (
+                read,
+                &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///a")],
+                true,
+            ),
+            (
+                read,
+                &[
+                    ("Mcp-Method", "resources/read"),
+                    ("Mcp-Name", " file:///a\t"),
+                ],
+                true,
+            ),
+            (
+                read,
+                &[("Mcp-Method", "resources/read"), ("Mcp-Name", "file:///A")],
+                false,
+            ),
+            (
+                read,
+                &[
+                    ("Mcp-Method", "resources/read"),
+                    ("Mcp-Name", "file:///a"),
+                    ("Mcp-Name", "file:///a"),
+                ],
+                false,
+            ),
             (nameless, &[("Mcp-Method", "tools/call")], true),
-            (nameless, &[("Mcp-Method", "tools/call"), ("Mcp-Name", "x")], false),
+            (
+                nameless,
+                &[("Mcp-Method", "tools/call"), ("Mcp-Name", "x")],
+                false,
+            ),
         ] {
             let result = head(headers).check(&inbound(body));
             assert_eq!(result.is_ok(), expected, "{body} {headers:?}");
@@ -193,7 +264,10 @@ mod tests {
     #[test]
     fn a_repeated_version_is_no_version() {
         assert_eq!(head(&[]).version(), None);
-        assert_eq!(head(&[(VERSION, " 2026-07-28 ")]).version(), Some("2026-07-28"));
+        assert_eq!(
+            head(&[(VERSION, " 2026-07-28 ")]).version(),
+            Some("2026-07-28")
+        );
         let twice = head(&[(VERSION, "2026-07-28"), (VERSION, "2026-07-28")]);
         assert_ne!(twice.version(), Some("2026-07-28"));
     }

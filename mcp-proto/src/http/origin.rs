@@ -42,7 +42,11 @@ impl Origin {
             "https" | "wss" => Some(443),
             _ => None,
         });
-        Some(Self { scheme: scheme.into(), host, port })
+        Some(Self {
+            scheme: scheme.into(),
+            host,
+            port,
+        })
     }
 
     /// Whether a page of this machine sent the request.
@@ -72,8 +76,11 @@ impl AllowedOrigins {
     /// # Errors
     /// The first text that is not an origin.
     pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidAuthority> {
-        let parse = |text: &'a str| Origin::parse(text).ok_or_else(|| InvalidAuthority(text.into()));
-        Ok(Self::List(texts.into_iter().map(parse).collect::<Result<_, _>>()?))
+        let parse =
+            |text: &'a str| Origin::parse(text).ok_or_else(|| InvalidAuthority(text.into()));
+        Ok(Self::List(
+            texts.into_iter().map(parse).collect::<Result<_, _>>()?,
+        ))
     }
 
     /// Whether pages of `origin` are allowed.
@@ -92,7 +99,10 @@ impl AllowedOrigins {
 ///
 /// # Errors
 /// [`Forbidden`] when the origin is repeated, malformed, `null` or not allowed.
-pub fn origin_of<'a>(allowed: &AllowedOrigins, headers: &'a HeaderMap) -> Result<Option<&'a str>, Forbidden> {
+pub fn origin_of<'a>(
+    allowed: &AllowedOrigins,
+    headers: &'a HeaderMap,
+) -> Result<Option<&'a str>, Forbidden> {
     match only(headers, header::ORIGIN) {
         Field::Absent => Ok(None),
         Field::One("null") if matches!(allowed, AllowedOrigins::Any) => Ok(Some("null")),
@@ -125,27 +135,57 @@ mod tests {
     fn the_default_admits_loopback_pages_only() {
         let allowed = AllowedOrigins::default();
         assert!(judge(&allowed, &[]), "no origin: not a browser");
-        for good in ["http://localhost", "http://LOCALHOST:6274", "https://127.0.0.1:8443", "http://[::1]:3000"] {
+        for good in [
+            "http://localhost",
+            "http://LOCALHOST:6274",
+            "https://127.0.0.1:8443",
+            "http://[::1]:3000",
+        ] {
             assert!(judge(&allowed, &[good]), "{good}");
         }
         for bad in [
-            "http://evil.example.com", "null", "", "localhost", "http://", "http://localhost/", "http://localhost:80/x",
-            "http://user@localhost", "http://localhost@evil.com", "http://localhost.evil.com", "http://[::1].evil.com",
-            "http://localhost http://evil.com", "http://localhost:x", "http://localhost:", "chrome-extension://localhost",
-            "://localhost", "file://", "http:/localhost",
+            "http://evil.example.com",
+            "null",
+            "",
+            "localhost",
+            "http://",
+            "http://localhost/",
+            "http://localhost:80/x",
+            "http://user@localhost",
+            "http://localhost@evil.com",
+            "http://localhost.evil.com",
+            "http://[::1].evil.com",
+            "http://localhost http://evil.com",
+            "http://localhost:x",
+            "http://localhost:",
+            "chrome-extension://localhost",
+            "://localhost",
+            "file://",
+            "http:/localhost",
         ] {
             assert!(!judge(&allowed, &[bad]), "{bad}");
         }
-        assert!(!judge(&allowed, &["http://localhost", "http://localhost"]), "repeated");
+        assert!(
+            !judge(&allowed, &["http://localhost", "http://localhost"]),
+            "repeated"
+        );
     }
 
     #[test]
     fn listed_origins_compare_scheme_host_and_effective_port() {
-        let allowed = AllowedOrigins::list(["https://app.example.com", "http://dev.example.com:8080"]).unwrap();
+        let allowed =
+            AllowedOrigins::list(["https://app.example.com", "http://dev.example.com:8080"])
+                .unwrap();
         for (origin, expected) in [
-            ("https://app.example.com", true), ("https://APP.example.com:443", true), ("HTTPS://app.example.com", true),
-            ("http://app.example.com", false), ("https://app.example.com:444", false), ("http://dev.example.com:8080", true),
-            ("http://dev.example.com", false), ("https://x.app.example.com", false), ("http://localhost", false),
+            ("https://app.example.com", true),
+            ("https://APP.example.com:443", true),
+            ("HTTPS://app.example.com", true),
+            ("http://app.example.com", false),
+            ("https://app.example.com:444", false),
+            ("http://dev.example.com:8080", true),
+            ("http://dev.example.com", false),
+            ("https://x.app.example.com", false),
+            ("http://localhost", false),
         ] {
             assert_eq!(judge(&allowed, &[origin]), expected, "{origin}");
         }

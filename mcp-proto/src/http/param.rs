@@ -13,8 +13,8 @@ use crate::json::text;
 /// The prefix that headers of parameters share.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 
-/// Schemas nested deeper than this are refused rather than walked.
-const MAX_DEPTH: usize = 64;
+/// Schemas with annotations that are nested deeper than this are refused rather than walked.
+const MAX_DEPTH: usize = 100;
 
 /// The largest magnitude of an integer that every JSON implementation keeps: 2^53 - 1.
 const MAX_SAFE: i64 = (1 << 53) - 1;
@@ -60,7 +60,9 @@ pub enum InvalidAnnotation {
     #[error("x-mcp-header `{0}` is on a parameter that is neither integer, string nor boolean")]
     Type(String),
     /// Not reachable from the root through `properties` alone.
-    #[error("x-mcp-header {0} is not on a property that `properties` keys alone reach from the root")]
+    #[error(
+        "x-mcp-header {0} is not on a property that `properties` keys alone reach from the root"
+    )]
     Unreachable(String),
     /// Nested too deeply to be walked.
     #[error("the schema is nested too deeply")]
@@ -91,6 +93,9 @@ impl ParamHeaders {
         let mut headers = Self::default();
         // Most schemas have none: one search instead of a walk. Escapes could hide the key.
         if schema.contains("x-mcp-header") || schema.contains('\\') {
+            if depth(schema) > MAX_DEPTH {
+                return Err(InvalidAnnotation::Depth);
+            }
             headers.walk(schema, &mut Vec::new(), true, true)?;
         }
         Ok(headers)
@@ -115,9 +120,6 @@ impl ParamHeaders {
         reachable: bool,
         root: bool,
     ) -> Result<(), InvalidAnnotation> {
-        if path.len() > MAX_DEPTH {
-            return Err(InvalidAnnotation::Depth);
-        }
         if schema.starts_with('[') {
             for item in text::elements(schema) {
                 path.push("".into());
@@ -136,7 +138,8 @@ impl ParamHeaders {
                 // Data, not schemas.
                 "const" | "enum" | "default" | "examples" | "example" => {}
                 // Maps from names to schemas: their keys are no keywords.
-                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+                "properties" | "patternProperties" | "$defs" | "definitions"
+                | "dependentSchemas" => {
                     for (name, property) in members(value) {
                         path.push(text::decode_str(name).unwrap_or_default().into());
                         self.walk(property, path, reachable && key == "properties", false)?;
@@ -154,7 +157,12 @@ impl ParamHeaders {
         Ok(())
     }
 
-    fn annotate(&mut self, value: &str, schema: &str, path: &[Box<str>]) -> Result<(), InvalidAnnotation> {
+    fn annotate(
+        &mut self,
+        value: &str,
+        schema: &str,
+        path: &[Box<str>],
+    ) -> Result<(), InvalidAnnotation> {
         let name = text::decode_str(value).ok_or_else(|| InvalidAnnotation::Name(value.into()))?;
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {
@@ -162,11 +170,16 @@ impl ParamHeaders {
         }
         let header = HeaderName::try_from(format!("{PARAM_PREFIX}{name}"))
             .map_err(|_| InvalidAnnotation::Name(value.into()))?;
-        let kind = kind_of(schema).ok_or_else(|| InvalidAnnotation::Type(name.clone().into_owned()))?;
+        let kind =
+            kind_of(schema).ok_or_else(|| InvalidAnnotation::Type(name.clone().into_owned()))?;
         if self.list.iter().any(|known| known.header == header) {
             return Err(InvalidAnnotation::Repeated(name.into_owned()));
         }
-        self.list.push(ParamHeader { header, path: path.to_vec(), kind });
+        self.list.push(ParamHeader {
+            header,
+            path: path.to_vec(),
+            kind,
+        });
         Ok(())
     }
 
@@ -182,10 +195,12 @@ impl ParamHeaders {
     /// The first parameter that does not match.
     pub fn check(&self, headers: &HeaderMap, arguments: Option<&str>) -> Result<(), ParamMismatch> {
         for param in &self.list {
-            param.check(headers, arguments).map_err(|problem| ParamMismatch {
-                header: param.header.clone(),
-                problem,
-            })?;
+            param
+                .check(headers, arguments)
+                .map_err(|problem| ParamMismatch {
+                    header: param.header.clone(),
+                    problem,
+                })?;
         }
         Ok(())
     }
@@ -197,9 +212,10 @@ impl ParamHeader {
         let mut values = headers.get_all(&self.header).iter();
         let header = match (values.next(), values.next()) {
             (None, _) => None,
-            (Some(value), None) => {
-                Some(sentinel::decode(value.as_bytes()).map_err(|_| "has invalid characters or invalid Base64")?)
-            }
+            (Some(value), None) => Some(
+                sentinel::decode(value.as_bytes())
+                    .map_err(|_| "has invalid characters or invalid Base64")?,
+            ),
             (Some(_), Some(_)) => return Err("is repeated"),
         };
         match (header, body) {
@@ -216,7 +232,9 @@ impl ParamHeader {
     fn find<'a>(&self, arguments: Option<&'a str>) -> Result<Option<&'a str>, &'static str> {
         let mut value = arguments;
         for key in &self.path {
-            let Some(object) = value.filter(|v| v.starts_with('{')) else { return Ok(None) };
+            let Some(object) = value.filter(|v| v.starts_with('{')) else {
+                return Ok(None);
+            };
             let mut found = text::members(object).filter(|(name, _)| text::eq_decoded(name, key));
             value = found.next().map(|(_, value)| value);
             if found.next().is_some() {
@@ -261,8 +279,31 @@ fn kind_of(schema: &str) -> Option<ParamKind> {
     kinds.next().is_none().then_some(kind)
 }
 
+/// How deeply the brackets of valid JSON nest.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 fn members(value: &str) -> impl Iterator<Item = (&str, &str)> {
-    value.starts_with('{').then(|| text::members(value)).into_iter().flatten()
+    value
+        .starts_with('{')
+        .then(|| text::members(value))
+        .into_iter()
+        .flatten()
 }
 
 /// A JSON number in a form in which equal values are equal.
@@ -278,7 +319,9 @@ struct Decimal {
 impl Decimal {
     /// Reads the grammar of JSON numbers and nothing else.
     fn parse(text: &str) -> Option<Self> {
-        let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (negative, rest) = text
+            .strip_prefix('-')
+            .map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = match rest.find(['e', 'E']) {
             None => (rest, 0),
             Some(at) => {
@@ -287,7 +330,14 @@ impl Decimal {
                 if unsigned.len() > 9 || !is_digits(unsigned) {
                     return None;
                 }
-                (&rest[..at], power.strip_prefix('+').unwrap_or(power).parse::<i64>().ok()?)
+                (
+                    &rest[..at],
+                    power
+                        .strip_prefix('+')
+                        .unwrap_or(power)
+                        .parse::<i64>()
+                        .ok()?,
+                )
             }
         };
         let (whole, fraction) = match mantissa.split_once('.') {
@@ -310,9 +360,17 @@ impl Decimal {
         let lead = digits.iter().take_while(|b| **b == b'0').count();
         digits.drain(..lead);
         if digits.is_empty() {
-            return Some(Self { negative: false, digits, exponent: 0 });
+            return Some(Self {
+                negative: false,
+                digits,
+                exponent: 0,
+            });
         }
-        Some(Self { negative, digits, exponent })
+        Some(Self {
+            negative,
+            digits,
+            exponent,
+        })
     }
 
     const fn is_integer(&self) -> bool {
@@ -322,10 +380,16 @@ impl Decimal {
     fn to_safe_integer(&self) -> Option<i64> {
         let mut value: i64 = 0;
         for digit in &self.digits {
-            value = value.checked_mul(10)?.checked_add(i64::from(digit - b'0'))?;
+            value = value
+                .checked_mul(10)?
+                .checked_add(i64::from(digit - b'0'))?;
         }
         let power = u32::try_from(self.exponent).ok()?;
-        let value = if self.digits.is_empty() { 0 } else { value.checked_mul(10_i64.checked_pow(power)?)? };
+        let value = if self.digits.is_empty() {
+            0
+        } else {
+            value.checked_mul(10_i64.checked_pow(power)?)?
+        };
         (value <= MAX_SAFE).then_some(if self.negative { -value } else { value })
     }
 }
@@ -352,7 +416,10 @@ mod tests {
                 "plain":{"type":"number"}}"#,
         ))
         .unwrap();
-        let seen: Vec<_> = compiled.iter().map(|p| (p.header.as_str(), p.path.join("/"), p.kind)).collect();
+        let seen: Vec<_> = compiled
+            .iter()
+            .map(|p| (p.header.as_str(), p.path.join("/"), p.kind))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -368,7 +435,9 @@ mod tests {
     #[test]
     fn every_rule_is_checked() {
         use InvalidAnnotation as I;
-        let on = |annotation: &str| format!(r#"{{"a":{{"type":"string","x-mcp-header":{annotation}}}}}"#);
+        let on = |annotation: &str| {
+            format!(r#"{{"a":{{"type":"string","x-mcp-header":{annotation}}}}}"#)
+        };
         for (properties, expected) in [
             (on(r#""""#), I::Name("\"\"".into())),
             (on(r#""a b""#), I::Name("\"a b\"".into())),
@@ -408,9 +477,16 @@ mod tests {
             r#"{"$defs":{"d":{"type":"string","x-mcp-header":"A"}}}"#,
             r#"{"if":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}"#,
         ] {
-            assert!(matches!(ParamHeaders::compile(whole), Err(I::Unreachable(_))), "{whole}");
+            assert!(
+                matches!(ParamHeaders::compile(whole), Err(I::Unreachable(_))),
+                "{whole}"
+            );
         }
-        let bomb = format!("{}{{\"x-mcp-header\":1}}{}", "{\"not\":".repeat(500), "}".repeat(500));
+        let bomb = format!(
+            "{}{{\"x-mcp-header\":1}}{}",
+            "{\"not\":".repeat(500),
+            "}".repeat(500)
+        );
         assert_eq!(ParamHeaders::compile(&bomb), Err(I::Depth));
     }
 
@@ -427,10 +503,22 @@ mod tests {
             (&[], None, true),
             (&[("s", "us-west1")], Some(r#"{"s":"us-west1"}"#), true),
             (&[("S", "us-west1")], Some(r#"{"s":"us\u002dwest1"}"#), true),
-            (&[("s", "=?base64?5LiW55WM?=")], Some(r#"{"s":"世界"}"#), true),
-            (&[("s", "=?base64?SGVsbG8=")], Some(r#"{"s":"=?base64?SGVsbG8="}"#), true),
+            (
+                &[("s", "=?base64?5LiW55WM?=")],
+                Some(r#"{"s":"世界"}"#),
+                true,
+            ),
+            (
+                &[("s", "=?base64?SGVsbG8=")],
+                Some(r#"{"s":"=?base64?SGVsbG8="}"#),
+                true,
+            ),
             (&[("s", "US-WEST1")], Some(r#"{"s":"us-west1"}"#), false),
-            (&[("s", "=?base64?SGVsbG8?=")], Some(r#"{"s":"Hello"}"#), false),
+            (
+                &[("s", "=?base64?SGVsbG8?=")],
+                Some(r#"{"s":"Hello"}"#),
+                false,
+            ),
             (&[("s", "\"a\"")], Some(r#"{"s":"a"}"#), false),
             (&[("s", "")], Some(r#"{"s":""}"#), true),
             (&[], Some(r#"{"s":"a"}"#), false),
@@ -449,9 +537,21 @@ mod tests {
             (&[("i", "+42")], Some(r#"{"i":42}"#), false),
             (&[("i", "0x2A")], Some(r#"{"i":42}"#), false),
             (&[("i", "43")], Some(r#"{"i":42}"#), false),
-            (&[("i", "9007199254740991")], Some(r#"{"i":9007199254740991}"#), true),
-            (&[("i", "9007199254740992")], Some(r#"{"i":9007199254740992}"#), false),
-            (&[("i", "-9007199254740993")], Some(r#"{"i":-9007199254740993}"#), false),
+            (
+                &[("i", "9007199254740991")],
+                Some(r#"{"i":9007199254740991}"#),
+                true,
+            ),
+            (
+                &[("i", "9007199254740992")],
+                Some(r#"{"i":9007199254740992}"#),
+                false,
+            ),
+            (
+                &[("i", "-9007199254740993")],
+                Some(r#"{"i":-9007199254740993}"#),
+                false,
+            ),
             (&[("i", "1e400")], Some(r#"{"i":1e400}"#), false),
             (&[("i", "1e999999999")], Some(r#"{"i":1e999999999}"#), false),
             (&[("i", "42")], Some(r#"{"i":"42"}"#), true),
@@ -470,7 +570,11 @@ mod tests {
                 let name = HeaderName::try_from(format!("Mcp-Param-{name}")).unwrap();
                 map.append(name, value.parse().unwrap());
             }
-            assert_eq!(params.check(&map, arguments).is_ok(), expected, "{headers:?} {arguments:?}");
+            assert_eq!(
+                params.check(&map, arguments).is_ok(),
+                expected,
+                "{headers:?} {arguments:?}"
+            );
         }
     }
 }

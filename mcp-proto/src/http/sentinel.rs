@@ -14,7 +14,9 @@ const SUFFIX: &str = "?=";
 
 /// A header value that breaks the encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the value is neither visible ASCII nor padded Base64 of UTF-8 between `=?base64?` and `?=`")]
+#[error(
+    "the value is neither visible ASCII nor padded Base64 of UTF-8 between `=?base64?` and `?=`"
+)]
 pub struct InvalidValue;
 
 /// Reads the value that a header stands for. Surrounding blanks are not part of a field value.
@@ -33,12 +35,16 @@ pub fn decode(value: &[u8]) -> Result<Cow<'_, str>, InvalidValue> {
     if !value.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
         return Err(InvalidValue);
     }
-    let text = core::str::from_utf8(value).map_err(|_| InvalidValue)?.trim_matches([' ', '\t']);
+    let text = core::str::from_utf8(value)
+        .map_err(|_| InvalidValue)?
+        .trim_matches([' ', '\t']);
     match inside(text) {
         None => Ok(Cow::Borrowed(text)),
         Some(encoded) => {
             let bytes = STANDARD.decode(encoded).map_err(|_| InvalidValue)?;
-            String::from_utf8(bytes).map(Cow::Owned).map_err(|_| InvalidValue)
+            String::from_utf8(bytes)
+                .map(Cow::Owned)
+                .map_err(|_| InvalidValue)
         }
     }
 }
@@ -80,7 +86,10 @@ mod tests {
             (b"", Some("")),
             (b"=?base64?SGVsbG8=?=", Some("Hello")),
             (b"=?base64??=", Some("")),
-            (b"=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=", Some("=?base64?literal?=")),
+            (
+                b"=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?=",
+                Some("=?base64?literal?="),
+            ),
             // Only one half of the markers, or another case of them: a plain value.
             (b"SGVsbG8=", Some("SGVsbG8=")),
             (b"=?base64?SGVsbG8=", Some("=?base64?SGVsbG8=")),
@@ -97,14 +106,36 @@ mod tests {
             (b"a\x7fb", None),
             (b"a\x01b", None),
         ] {
-            assert_eq!(decode(header).ok().as_deref(), expected, "{}", header.escape_ascii());
+            assert_eq!(
+                decode(header).ok().as_deref(),
+                expected,
+                "{}",
+                header.escape_ascii()
+            );
         }
     }
 
     #[test]
     fn every_value_survives() {
-        for value in ["", "a", " a", "a\t", "a b", "\u{0}", "line1\nline2", "世界", "=?base64?literal?=", "=?base64?", "?=", "a\u{7f}"] {
-            assert_eq!(decode(encode(value).as_bytes()).as_deref(), Ok(value), "{value:?}");
+        for value in [
+            "",
+            "a",
+            " a",
+            "a\t",
+            "a b",
+            "\u{0}",
+            "line1\nline2",
+            "世界",
+            "=?base64?literal?=",
+            "=?base64?",
+            "?=",
+            "a\u{7f}",
+        ] {
+            assert_eq!(
+                decode(encode(value).as_bytes()).as_deref(),
+                Ok(value),
+                "{value:?}"
+            );
         }
     }
 }

@@ -7,8 +7,8 @@
 use ::http::StatusCode;
 
 use crate::error::{
-    HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY, PARSE_ERROR,
-    UNSUPPORTED_VERSION,
+    HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    PARSE_ERROR, UNSUPPORTED_VERSION,
 };
 use crate::judge::Era;
 
@@ -30,12 +30,17 @@ pub enum Origin {
 /// The status for an answer with the JSON-RPC error `code`, or with a result (`None`).
 #[must_use]
 pub const fn status_for(origin: Origin, code: Option<i64>) -> StatusCode {
-    let Some(code) = code else { return StatusCode::OK };
+    let Some(code) = code else {
+        return StatusCode::OK;
+    };
     match (origin, code) {
         (Origin::Overload, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Origin::Rate, _) => StatusCode::TOO_MANY_REQUESTS,
         (Origin::Scope, _) => StatusCode::FORBIDDEN,
-        (Origin::Judged(_), PARSE_ERROR | INVALID_REQUEST | HEADER_MISMATCH | UNSUPPORTED_VERSION)
+        (
+            Origin::Judged(_),
+            PARSE_ERROR | INVALID_REQUEST | HEADER_MISMATCH | UNSUPPORTED_VERSION,
+        )
         | (Origin::Judged(Era::Modern), INVALID_PARAMS)
         | (Origin::Judged(Era::Modern) | Origin::Handled(Era::Modern), MISSING_CAPABILITY) => {
             StatusCode::BAD_REQUEST
@@ -84,7 +89,11 @@ mod tests {
             (Origin::Rate, Some(-32603), 429),
             (Origin::Scope, Some(-32603), 403),
         ] {
-            assert_eq!(status_for(origin, code).as_u16(), status, "{origin:?} {code:?}");
+            assert_eq!(
+                status_for(origin, code).as_u16(),
+                status,
+                "{origin:?} {code:?}"
+            );
         }
     }
 }

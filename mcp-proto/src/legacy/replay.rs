@@ -33,7 +33,11 @@ impl EventId {
             hex.then(|| u64::from_str_radix(field, 16).ok()).flatten()
         });
         let mut next = || fields.next().flatten();
-        let id = Self { tag: next()?, stream: next()?, sequence: next()? };
+        let id = Self {
+            tag: next()?,
+            stream: next()?,
+            sequence: next()?,
+        };
         (fields.next().is_none() && id.tag == session.tag()).then_some(id)
     }
 }
@@ -102,8 +106,14 @@ impl Replay {
         let (sequence, encoded) = self.encode(stream, None, message);
         self.streams.entry(stream).or_default().kept += 1;
         self.bytes += encoded.len();
-        self.events.push_back(Event { stream, sequence, encoded: encoded.clone() });
-        while (self.bytes > self.max_bytes || self.events.len() > self.max_events) && self.events.len() > 1 {
+        self.events.push_back(Event {
+            stream,
+            sequence,
+            encoded: encoded.clone(),
+        });
+        while (self.bytes > self.max_bytes || self.events.len() > self.max_events)
+            && self.events.len() > 1
+        {
             self.drop_oldest();
         }
         encoded
@@ -152,9 +162,18 @@ impl Replay {
         self.bytes
     }
 
-    fn encode(&mut self, stream: u64, retry: Option<Duration>, message: impl FnOnce(&mut Outbox)) -> (u64, Bytes) {
+    fn encode(
+        &mut self,
+        stream: u64,
+        retry: Option<Duration>,
+        message: impl FnOnce(&mut Outbox),
+    ) -> (u64, Bytes) {
         let state = self.streams.entry(stream).or_default();
-        let id = EventId { tag: self.tag, stream, sequence: state.next };
+        let id = EventId {
+            tag: self.tag,
+            stream,
+            sequence: state.next,
+        };
         state.next += 1;
         let mut out = Outbox::new(usize::MAX);
         sse::event(&mut out, Some(&id.to_string()), retry, message);
@@ -162,7 +181,9 @@ impl Replay {
     }
 
     fn drop_oldest(&mut self) {
-        let Some(old) = self.events.pop_front() else { return };
+        let Some(old) = self.events.pop_front() else {
+            return;
+        };
         self.bytes -= old.encoded.len();
         if let Some(state) = self.streams.get_mut(&old.stream) {
             state.kept -= 1;
@@ -184,7 +205,11 @@ mod tests {
 
     fn id_of(event: &Bytes) -> String {
         let text = std::str::from_utf8(event).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("id:")).unwrap().trim().to_owned()
+        text.lines()
+            .find_map(|line| line.strip_prefix("id:"))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     fn cursor(event: &Bytes) -> EventId {
@@ -196,16 +221,27 @@ mod tests {
         let mut ring = Replay::new(session(1), 1 << 20, 100);
         let (a, b) = (ring.open(), ring.open());
         let primed = ring.prime(a, Some(Duration::from_millis(1500)));
-        assert!(std::str::from_utf8(&primed).unwrap().contains("retry: 1500\n"));
+        assert!(
+            std::str::from_utf8(&primed)
+                .unwrap()
+                .contains("retry: 1500\n")
+        );
         let first = ring.push(a, |out| out.put(b"{\"a\":1}"));
         ring.push(b, |out| out.put(b"{\"foreign\":true}"));
         let second = ring.push(a, |out| out.put(b"{\"b\":2}"));
         assert_eq!((cursor(&primed).stream, cursor(&primed).sequence), (a, 0));
-        assert_eq!(ring.after(a, cursor(&primed).sequence), Some((1, first.clone())));
+        assert_eq!(
+            ring.after(a, cursor(&primed).sequence),
+            Some((1, first.clone()))
+        );
         assert_eq!(ring.after(a, cursor(&first).sequence), Some((2, second)));
         assert_eq!(ring.after(a, 2), None);
         assert_eq!(ring.after(a, u64::MAX), None);
-        assert_ne!(id_of(&primed), id_of(&ring.prime(b, None)), "ids are unique over all streams");
+        assert_ne!(
+            id_of(&primed),
+            id_of(&ring.prime(b, None)),
+            "ids are unique over all streams"
+        );
     }
 
     #[test]
@@ -215,9 +251,15 @@ mod tests {
         assert!(EventId::parse(session(1), &id).is_some());
         assert!(EventId::parse(session(2), &id).is_none());
         let tag = id.split('-').next().unwrap();
-        for foreign in
-            ["", "1", "x-0-0", &format!("{tag}-0"), &format!("{tag}-0-0-0"), &format!("{tag}-+1-0"), &format!("{tag}--0")]
-        {
+        for foreign in [
+            "",
+            "1",
+            "x-0-0",
+            &format!("{tag}-0"),
+            &format!("{tag}-0-0-0"),
+            &format!("{tag}-+1-0"),
+            &format!("{tag}--0"),
+        ] {
             assert!(EventId::parse(session(1), foreign).is_none(), "{foreign}");
         }
     }
@@ -231,7 +273,11 @@ mod tests {
         }
         assert!(ring.bytes() <= 400 && ring.events.len() == 5);
         ring.push(stream, |out| out.put(&[b'x'; 1000]));
-        assert_eq!(ring.after(stream, 0).unwrap().0, 100, "larger than the bound, yet kept");
+        assert_eq!(
+            ring.after(stream, 0).unwrap().0,
+            100,
+            "larger than the bound, yet kept"
+        );
         assert_eq!(ring.events.len(), 1);
     }
 

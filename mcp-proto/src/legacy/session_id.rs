@@ -72,11 +72,20 @@ impl SessionToken {
     pub fn seal(&self, keys: &KeyRing, entropy: &mut Entropy, principal: Option<&str>) -> String {
         let mut plain = Vec::with_capacity(FIXED + self.client_info.as_ref().map_or(0, Bytes::len));
         plain.push(LAYOUT);
-        plain.push(Revision::ALL.iter().position(|known| *known == self.revision).map_or(0, |at| at as u8));
+        plain.push(
+            Revision::ALL
+                .iter()
+                .position(|known| *known == self.revision)
+                .map_or(0, |at| at as u8),
+        );
         plain.extend_from_slice(&self.features.bits().to_be_bytes());
         plain.extend_from_slice(&self.expires_ms.to_be_bytes());
         plain.extend_from_slice(&self.key.0);
-        if let Some(info) = self.client_info.as_ref().filter(|info| info.len() <= MAX_CLIENT_INFO) {
+        if let Some(info) = self
+            .client_info
+            .as_ref()
+            .filter(|info| info.len() <= MAX_CLIENT_INFO)
+        {
             plain.extend_from_slice(info);
         }
         to_text(&keys.seal(entropy.nonce(), &binding(principal), &plain))
@@ -86,13 +95,20 @@ impl SessionToken {
     ///
     /// # Errors
     /// [`Rejected`], without a reason, for everything else and from the expiry on.
-    pub fn open(keys: &KeyRing, principal: Option<&str>, text: &str, unix_ms: u64) -> Result<Self, Rejected> {
+    pub fn open(
+        keys: &KeyRing,
+        principal: Option<&str>,
+        text: &str,
+        unix_ms: u64,
+    ) -> Result<Self, Rejected> {
         if text.len() > MAX_TEXT {
             return Err(Rejected);
         }
         let plain = keys.open(&binding(principal), &from_text(text)?)?;
         let (fixed, info) = plain.split_first_chunk::<FIXED>().ok_or(Rejected)?;
-        let [LAYOUT, revision, f0, f1, rest @ ..] = fixed else { return Err(Rejected) };
+        let [LAYOUT, revision, f0, f1, rest @ ..] = fixed else {
+            return Err(Rejected);
+        };
         let (expires, key) = rest.split_first_chunk::<8>().ok_or(Rejected)?;
         let expires_ms = u64::from_be_bytes(*expires);
         if expires_ms <= unix_ms {
@@ -139,12 +155,22 @@ mod tests {
         for info in [0, 1, MAX_CLIENT_INFO] {
             let token = token(&mut entropy, info);
             let id = token.seal(&keys, &mut entropy, Some("alice"));
-            assert!(id.len() <= MAX_TEXT && id.bytes().all(|b| b.is_ascii_graphic()), "{}", id.len());
-            assert_eq!(SessionToken::open(&keys, Some("alice"), &id, 999), Ok(token));
+            assert!(
+                id.len() <= MAX_TEXT && id.bytes().all(|b| b.is_ascii_graphic()),
+                "{}",
+                id.len()
+            );
+            assert_eq!(
+                SessionToken::open(&keys, Some("alice"), &id, 999),
+                Ok(token)
+            );
         }
         let token = token(&mut entropy, MAX_CLIENT_INFO + 1);
         let id = token.seal(&keys, &mut entropy, None);
-        assert_eq!(SessionToken::open(&keys, None, &id, 0).unwrap().client_info, None);
+        assert_eq!(
+            SessionToken::open(&keys, None, &id, 0).unwrap().client_info,
+            None
+        );
     }
 
     #[test]
@@ -155,18 +181,32 @@ mod tests {
         for principal in [Some("bob"), None, Some("")] {
             assert_eq!(SessionToken::open(&keys, principal, &id, 0), Err(Rejected));
         }
-        assert_eq!(SessionToken::open(&keys, Some("alice"), &id, 1_000), Err(Rejected), "expired");
-        assert_eq!(SessionToken::open(&KeyRing::new([8; 32]), Some("alice"), &id, 0), Err(Rejected));
+        assert_eq!(
+            SessionToken::open(&keys, Some("alice"), &id, 1_000),
+            Err(Rejected),
+            "expired"
+        );
+        assert_eq!(
+            SessionToken::open(&KeyRing::new([8; 32]), Some("alice"), &id, 0),
+            Err(Rejected)
+        );
         for at in 0..id.len() {
             let mut damaged = id.clone().into_bytes();
             damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
             let damaged = String::from_utf8(damaged).unwrap();
-            assert_eq!(SessionToken::open(&keys, Some("alice"), &damaged, 0), Err(Rejected), "{at}");
+            assert_eq!(
+                SessionToken::open(&keys, Some("alice"), &damaged, 0),
+                Err(Rejected),
+                "{at}"
+            );
         }
         let rotated = KeyRing::new([8; 32]).with_previous([7; 32]);
         assert!(SessionToken::open(&rotated, Some("alice"), &id, 0).is_ok());
         let nobody = token(&mut entropy, 0).seal(&keys, &mut entropy, None);
-        assert_eq!(SessionToken::open(&keys, Some(""), &nobody, 0), Err(Rejected));
+        assert_eq!(
+            SessionToken::open(&keys, Some(""), &nobody, 0),
+            Err(Rejected)
+        );
     }
 
     #[test]
@@ -174,7 +214,13 @@ mod tests {
         let mut entropy = Entropy::new([1; 32]);
         let keys = KeyRing::new([7; 32]);
         let token = token(&mut entropy, 0);
-        assert_ne!(token.seal(&keys, &mut entropy, None), token.seal(&keys, &mut entropy, None));
-        assert_ne!(SessionKey::random(&mut entropy), SessionKey::random(&mut entropy));
+        assert_ne!(
+            token.seal(&keys, &mut entropy, None),
+            token.seal(&keys, &mut entropy, None)
+        );
+        assert_ne!(
+            SessionKey::random(&mut entropy),
+            SessionKey::random(&mut entropy)
+        );
     }
 }

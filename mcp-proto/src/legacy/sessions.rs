@@ -28,7 +28,11 @@ pub struct SessionLimits {
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { max_attached: 1024, idle_ttl: Duration::from_secs(15 * 60), max_tombstones: 10_000 }
+        Self {
+            max_attached: 1024,
+            idle_ttl: Duration::from_secs(15 * 60),
+            max_tombstones: 10_000,
+        }
     }
 }
 
@@ -89,13 +93,25 @@ impl<T> Sessions<T> {
     ///
     /// # Errors
     /// [`Full`] when every state has calls in flight.
-    pub fn attach(&mut self, now: Instant, key: SessionKey, state: impl FnOnce() -> T) -> Result<&mut T, Full> {
+    pub fn attach(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        state: impl FnOnce() -> T,
+    ) -> Result<&mut T, Full> {
         if !self.attached.contains_key(&key) {
             if self.attached.len() >= self.limits.max_attached {
                 let (_, idlest) = self.idle.pop_first().ok_or(Full)?;
                 self.attached.remove(&idlest);
             }
-            self.attached.insert(key, Attached { state: state(), calls: 0, used: now });
+            self.attached.insert(
+                key,
+                Attached {
+                    state: state(),
+                    calls: 0,
+                    used: now,
+                },
+            );
             self.idle.insert((now, key));
         }
         self.get(now, key).ok_or(Full)
@@ -124,7 +140,12 @@ impl<T> Sessions<T> {
     ///
     /// # Errors
     /// [`CannotTerminate`] when there is no room to remember; nothing changed then.
-    pub fn terminate(&mut self, now: Now, key: SessionKey, expires_ms: u64) -> Result<Option<T>, CannotTerminate> {
+    pub fn terminate(
+        &mut self,
+        now: Now,
+        key: SessionKey,
+        expires_ms: u64,
+    ) -> Result<Option<T>, CannotTerminate> {
         if !self.terminated.contains_key(&key) {
             self.forget_expired(now.unix_ms);
             if self.terminated.len() >= self.limits.max_tombstones {
@@ -161,7 +182,9 @@ impl<T> Sessions<T> {
     /// When [`sweep`](Self::sweep) has something to do.
     #[must_use]
     pub fn next_sweep(&self) -> Option<Instant> {
-        self.idle.first().map(|(used, _)| *used + self.limits.idle_ttl)
+        self.idle
+            .first()
+            .map(|(used, _)| *used + self.limits.idle_ttl)
     }
 
     /// How many states are attached.
@@ -178,7 +201,9 @@ impl<T> Sessions<T> {
 
     /// Every attached state.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.attached.values_mut().map(|attached| &mut attached.state)
+        self.attached
+            .values_mut()
+            .map(|attached| &mut attached.state)
     }
 
     fn forget_expired(&mut self, unix_ms: u64) {
@@ -197,8 +222,11 @@ mod tests {
     use super::*;
     use crate::entropy::Entropy;
 
-    const LIMITS: SessionLimits =
-        SessionLimits { max_attached: 2, idle_ttl: Duration::from_secs(60), max_tombstones: 2 };
+    const LIMITS: SessionLimits = SessionLimits {
+        max_attached: 2,
+        idle_ttl: Duration::from_secs(60),
+        max_tombstones: 2,
+    };
 
     fn at(seconds: u64) -> Now {
         Now::new(Instant::from_micros(seconds * 1_000_000), seconds * 1_000)
@@ -217,13 +245,21 @@ mod tests {
         table.attach(at(1).instant, b, || 'b').unwrap();
         assert_eq!(table.get(at(2).instant, a), Some(&mut 'a'));
         table.attach(at(3).instant, c, || 'c').unwrap();
-        assert_eq!(table.get(at(3).instant, b), None, "b was unused for longest");
+        assert_eq!(
+            table.get(at(3).instant, b),
+            None,
+            "b was unused for longest"
+        );
         table.enter(a);
         table.enter(c);
         table.enter(c);
         assert_eq!(table.attach(at(4).instant, b, || 'b'), Err(Full));
         table.leave(at(5).instant, c);
-        assert_eq!(table.attach(at(5).instant, b, || 'b'), Err(Full), "one call of c is left");
+        assert_eq!(
+            table.attach(at(5).instant, b, || 'b'),
+            Err(Full),
+            "one call of c is left"
+        );
         table.leave(at(5).instant, c);
         assert_eq!(table.attach(at(6).instant, b, || 'B'), Ok(&mut 'B'));
         assert_eq!(table.get(at(6).instant, a), Some(&mut 'a'));
@@ -260,7 +296,11 @@ mod tests {
         assert!(table.is_terminated(a) && table.is_terminated(b) && table.is_empty());
         assert_eq!(table.terminate(at(9), c, 30_000), Err(CannotTerminate));
         assert!(!table.is_terminated(c));
-        assert_eq!(table.terminate(at(10), c, 30_000), Ok(None), "a's id has expired");
+        assert_eq!(
+            table.terminate(at(10), c, 30_000),
+            Ok(None),
+            "a's id has expired"
+        );
         assert!(!table.is_terminated(a));
     }
 }
