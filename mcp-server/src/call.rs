@@ -1,0 +1,596 @@
+//! One admitted call that is being run, whatever it came in on.
+//!
+//! Owns the handler's future, the rule by which a modern call suspends, and the wall around panics. A future
+//! that runs in place is polled by whoever owns the call: no task, no channel, no lock across an await.
+//! Must never send anything itself, and never let a handler's fault reach another call.
+//!
+//! ```text
+//! start ──▶ poll ─┬─▶ Ready(finish)            the handler is done, failed or panicked
+//!             ▲   ├─▶ Ready(input_required)    modern, Pending, and a question is open
+//!             │   └─▶ Pending ── drain ──▶ (parked) ── woken, answered ──┐
+//!             └──────────────────────────────────────────────────────────┘
+//! drop or cancel: the future goes, and everything that it waited for
+//! ```
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcp_proto::config::CacheHint;
+use mcp_proto::context::CallContext;
+use mcp_proto::error::WireError;
+use mcp_proto::id::RequestId;
+use mcp_proto::json::{Inbound, text};
+use mcp_proto::method::Method;
+use mcp_proto::reply::ResultKind;
+use mcp_proto::server::{Progress, Refused};
+use mcp_proto::time::{Instant, Now};
+use mcp_types::{Json, LoggingLevel};
+
+use crate::ask::{self, AskError};
+use crate::cell::Done;
+use crate::context::Context;
+use crate::elsewhere;
+use crate::journal::{Binding, Sealer, TooLarge};
+use crate::outcome::{BoxFuture, Dispatched, Outcome};
+use crate::script::Script;
+use crate::{Principal, Service, dispatch};
+
+/// A poll that takes longer is worth a note: in the meantime its connection did nothing else.
+const SLOW_POLL: Duration = Duration::from_millis(10);
+
+/// What the framework may ask of a driver's runtime. Everything else it does itself.
+pub trait Runtime: fmt::Debug + Send + Sync + 'static {
+    /// Runs a future to its end, on whatever thread.
+    fn spawn(&self, future: BoxFuture<()>);
+
+    /// Runs work that blocks, on a thread where that hurts nobody.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Whether [`spawn`](Self::spawn) and [`spawn_blocking`](Self::spawn_blocking) do what they say. If not,
+    /// `#[tool(spawn)]` and `#[tool(blocking)]` run in place.
+    fn can_spawn(&self) -> bool {
+        true
+    }
+
+    /// The time, for the note on slow polls; the same clock that the driver's [`Now`] is made from.
+    fn clock(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// No runtime at all: every handler runs where the call is polled. For tests and single-threaded hosts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InPlace;
+
+impl Runtime for InPlace {
+    /// Drops the future: there is nobody to poll it.
+    fn spawn(&self, future: BoxFuture<()>) {
+        drop(future);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+
+    fn can_spawn(&self) -> bool {
+        false
+    }
+}
+
+/// A judged request, on its way to its handler.
+#[derive(Debug)]
+pub(crate) struct CallStart {
+    pub(crate) inbound: Inbound,
+    pub(crate) context: CallContext,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) extensions: Option<http::Extensions>,
+    /// Of the process, not of the call: see [`Sealer`].
+    pub(crate) sealer: Arc<Sealer>,
+}
+
+/// How a call ends.
+#[derive(Debug)]
+pub(crate) enum Finish {
+    Reply {
+        /// A JSON object without `resultType` and `_meta`.
+        body: Bytes,
+        meta: Option<Json>,
+        kind: ResultKind,
+        cache: Option<CacheHint>,
+    },
+    Fail(WireError),
+}
+
+/// The call's own stream, as far as a call may use it.
+pub(crate) trait CallSink {
+    /// Whether more may be written now. What has no room waits in the call's cell, and is bounded there.
+    fn has_room(&self) -> bool {
+        true
+    }
+    fn progress(&mut self, progress: &Progress);
+    /// `data` is raw JSON.
+    fn log(&mut self, level: LoggingLevel, logger: Option<&str>, data: &str);
+    /// Legacy: sends a request and expects its answer by [`Running::answered`].
+    fn request(&mut self, method: &str, params: &str) -> Result<RequestId, Refused>;
+    /// Legacy: nobody waits for this answer any more; the client may be told. A late answer is harmless.
+    fn withdraw(&mut self, _request: RequestId) {}
+    fn notify(&mut self, method: &str, params: &str);
+    fn close_stream(&mut self, retry: Option<Duration>);
+}
+
+/// A call that is being run. Dropping it cancels it.
+pub(crate) struct Running {
+    context: Context,
+    runtime: Arc<dyn Runtime>,
+    work: Work,
+    /// The request no longer shares the read buffer.
+    detached: bool,
+}
+
+enum Work {
+    /// `None` once it has been told.
+    Finished(Option<Finish>),
+    Here(BoxFuture<Outcome>),
+    /// On the driver's runtime; the outcome comes through the cell.
+    Elsewhere {
+        blocking: bool,
+    },
+}
+
+/// What to do after a poll that was not the last.
+pub(crate) enum Settled {
+    /// Somebody else will wake us.
+    Wait,
+    /// Answers were handed out.
+    Repoll,
+    /// The call cannot go on before the client comes back, or not at all.
+    Suspend,
+}
+
+impl Running {
+    /// Judges state and answers, then dispatches. Nothing is polled yet.
+    pub(crate) fn start(
+        service: &Service,
+        runtime: &Arc<dyn Runtime>,
+        now: Now,
+        start: CallStart,
+    ) -> Self {
+        let CallStart {
+            inbound,
+            context,
+            principal,
+            extensions,
+            sealer,
+        } = start;
+        let context = Context::new(
+            service.clone(),
+            context,
+            inbound.clone(),
+            principal,
+            extensions,
+            sealer,
+        );
+        let work = match admit(&context, &inbound, now) {
+            Err(error) => Work::Finished(Some(Finish::Fail(error))),
+            Ok(()) => match guard(|| dispatch::dispatch(service, &context, &inbound)) {
+                None => Work::Finished(Some(panicked(&context))),
+                Some(dispatched) => Work::begin(dispatched, runtime, &context),
+            },
+        };
+        Self {
+            context,
+            runtime: Arc::clone(runtime),
+            work,
+            detached: false,
+        }
+    }
+
+    /// Runs the call as far as it goes. Call [`drain`](Self::drain) afterwards, also before a finish is sent.
+    pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<Finish> {
+        let finish = match &mut self.work {
+            Work::Finished(finish) => match finish.take() {
+                Some(Finish::Reply {
+                    body,
+                    meta,
+                    kind,
+                    cache,
+                }) => Some(conclude(&self.context, body, meta, kind, cache)),
+                other => other,
+            },
+            Work::Here(future) => {
+                let before = self.runtime.clock();
+                let finish = poll_here(&self.context, future, cx, now);
+                note_slow(&self.context, before, self.runtime.clock());
+                finish
+            }
+            Work::Elsewhere { blocking } => poll_elsewhere(&self.context, *blocking, cx, now),
+        };
+        let Some(finish) = finish else {
+            if !core::mem::replace(&mut self.detached, true) {
+                self.context.detach();
+            }
+            return Poll::Pending;
+        };
+        self.stop();
+        Poll::Ready(finish)
+    }
+
+    /// Sends what the handler has said since the last time.
+    pub(crate) fn drain(&mut self, sink: &mut dyn CallSink) {
+        if let Some(cell) = self.context.used_cell() {
+            let wakers = cell.lock().drain(sink);
+            wakers.into_iter().for_each(task::Waker::wake);
+        }
+    }
+
+    /// The client answered one of the call's requests, with a result or an error object. Poll afterwards.
+    pub(crate) fn answered(&mut self, request: RequestId, outcome: Result<Bytes, Bytes>) {
+        self.answer(request, ask::outcome(outcome));
+    }
+
+    /// The client did not answer one of the call's requests in time. Poll afterwards.
+    pub(crate) fn expired(&mut self, request: RequestId) {
+        self.answer(request, Err(AskError::TimedOut));
+    }
+
+    fn answer(&self, request: RequestId, answer: Result<Bytes, AskError>) {
+        let Some(cell) = self.context.used_cell() else {
+            return;
+        };
+        let waker = cell.lock().asks.answered(request, answer);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Nobody waits for the result any more. The call is not to be polled again.
+    pub(crate) fn cancel(&mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        let work = core::mem::replace(&mut self.work, Work::Finished(None));
+        // The future goes before the context says that it is over: a handler in place is dropped, not told.
+        guard(|| drop(work));
+        self.context.end();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let work = match self.work {
+            Work::Finished(_) => "finished",
+            Work::Here(_) => "in place",
+            Work::Elsewhere { blocking: false } => "spawned",
+            Work::Elsewhere { blocking: true } => "blocking",
+        };
+        f.debug_struct("Running")
+            .field("context", &self.context)
+            .field("work", &work)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Work {
+    fn begin(dispatched: Dispatched, runtime: &Arc<dyn Runtime>, context: &Context) -> Self {
+        match dispatched {
+            Dispatched::Ready(outcome) => Self::Finished(Some(outcome.into())),
+            Dispatched::Pending(future) => Self::Here(future),
+            Dispatched::Spawn(future) if runtime.can_spawn() => {
+                runtime.spawn(elsewhere::spawned(context.clone(), future));
+                Self::Elsewhere { blocking: false }
+            }
+            Dispatched::Spawn(future) => Self::Here(future),
+            Dispatched::Blocking(work) => {
+                // Without a pool this runs right here, and the first poll finds the outcome.
+                runtime.spawn_blocking(elsewhere::blocking(context.clone(), work));
+                Self::Elsewhere { blocking: true }
+            }
+        }
+    }
+}
+
+impl From<Outcome> for Finish {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Reply(reply) => Self::Reply {
+                body: reply.body,
+                meta: reply.meta,
+                kind: ResultKind::Complete,
+                cache: reply.cache,
+            },
+            Outcome::Fail(error) => Self::Fail(error),
+        }
+    }
+}
+
+/// Whether a request may be answered with `input_required` (2026-07-28, basic/patterns/mrtr).
+pub(crate) const fn may_suspend(method: Method) -> bool {
+    matches!(
+        method,
+        Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead
+    )
+}
+
+/// Reads what a modern client brings back: nothing, candidate answers, or a state with answers.
+fn admit(context: &Context, inbound: &Inbound, now: Now) -> Result<(), WireError> {
+    let envelope = &inbound.envelope;
+    if !context.inner.facts.is_modern() || !may_suspend(envelope.method) {
+        return Ok(());
+    }
+    let responses = inbound.text(envelope.input_responses);
+    let state = inbound.text(envelope.request_state);
+    if responses.is_empty() && state.is_empty() {
+        return Ok(());
+    }
+    if !responses.is_empty() && !responses.starts_with('{') {
+        return Err(WireError::invalid_params(
+            "params.inputResponses must be an object of answers by key",
+        ));
+    }
+    let script = if state.is_empty() {
+        Script::first(context.chain(), responses)
+    } else {
+        let Some(state) = text::decode_str(state) else {
+            return Err(WireError::invalid_params(
+                "params.requestState must be a string",
+            ));
+        };
+        let binding = binding(context, inbound);
+        let journal = context.inner.sealer.open(&binding, &state, now.unix_ms);
+        Script::resume(
+            journal.map_err(|bad| WireError::invalid_params(bad.message()))?,
+            responses,
+        )
+    };
+    context.cell().lock().script = Some(script);
+    Ok(())
+}
+
+fn binding(context: &Context, inbound: &Inbound) -> Binding {
+    Binding::new(
+        inbound,
+        context.principal().map(|principal| principal.id.as_str()),
+    )
+}
+
+fn poll_here(
+    context: &Context,
+    future: &mut BoxFuture<Outcome>,
+    cx: &mut task::Context<'_>,
+    now: Now,
+) -> Option<Finish> {
+    loop {
+        if let Some(cell) = context.used_cell() {
+            let waker = cell.lock().begin_poll();
+            drop(waker);
+        }
+        match guard(|| future.as_mut().poll(cx)) {
+            None => return Some(panicked(context)),
+            Some(Poll::Ready(outcome)) => return Some(ended(context, outcome)),
+            Some(Poll::Pending) => {}
+        }
+        match settle(context) {
+            Settled::Repoll => {}
+            Settled::Suspend => return Some(suspend(context, now)),
+            Settled::Wait => break,
+        }
+    }
+    let old = context.cell().lock().park(cx.waker());
+    drop(old);
+    None
+}
+
+fn poll_elsewhere(
+    context: &Context,
+    blocking: bool,
+    cx: &mut task::Context<'_>,
+    now: Now,
+) -> Option<Finish> {
+    let cell = context.cell();
+    let mut state = cell.lock();
+    let done = state.done.take();
+    let old = if done.is_none() {
+        state.park(cx.waker())
+    } else {
+        None
+    };
+    drop(state);
+    drop(old);
+    match done {
+        Some(Done::Outcome(outcome)) => Some(ended(context, outcome)),
+        Some(Done::Panicked | Done::Abandoned) => Some(panicked(context)),
+        Some(Done::Suspended) => Some(suspend(context, now)),
+        // A blocked thread cannot suspend itself: it waits for an answer that will not come in this run, and
+        // is told so when the call ends.
+        None if blocking && matches!(settle(context), Settled::Suspend) => {
+            Some(suspend(context, now))
+        }
+        None => None,
+    }
+}
+
+/// The suspension rule, after a poll that returned `Pending`.
+pub(crate) fn settle(context: &Context) -> Settled {
+    let Some(cell) = context.used_cell() else {
+        return Settled::Wait;
+    };
+    let mut locked = cell.lock();
+    let state = &mut *locked;
+    if state.failure.is_some() {
+        return Settled::Suspend;
+    }
+    let Some(script) = &mut state.script else {
+        return Settled::Wait;
+    };
+    let held = if script.is_released() {
+        None
+    } else {
+        state.asks.held()
+    };
+    if let Some(wakers) = held {
+        script.release();
+        drop(locked);
+        wakers.into_iter().for_each(task::Waker::wake);
+        return Settled::Repoll;
+    }
+    if script.has_open() && !script.is_working() {
+        Settled::Suspend
+    } else {
+        Settled::Wait
+    }
+}
+
+/// The handler is done.
+fn ended(context: &Context, outcome: Outcome) -> Finish {
+    match Finish::from(outcome) {
+        Finish::Reply {
+            body,
+            meta,
+            kind,
+            cache,
+        } => conclude(context, body, meta, kind, cache),
+        failed => failed,
+    }
+}
+
+/// A result counts only if the handler repeated what its journal says, and nothing failed underneath.
+fn conclude(
+    context: &Context,
+    body: Bytes,
+    meta: Option<Json>,
+    kind: ResultKind,
+    cache: Option<CacheHint>,
+) -> Finish {
+    let reply = |body, cache| Finish::Reply {
+        body,
+        meta,
+        kind,
+        cache,
+    };
+    let Some(cell) = context.used_cell() else {
+        return reply(body, cache);
+    };
+    let mut state = cell.lock();
+    if let Some(failure) = state.failure.take() {
+        return Finish::Fail(failure);
+    }
+    let Some(script) = &state.script else {
+        return reply(body, cache);
+    };
+    // A handler that fails early has not diverged, and its own words say more.
+    let failed =
+        || core::str::from_utf8(&body).is_ok_and(|body| text::get(body, "isError") == Some("true"));
+    match script.finish() {
+        Err(diverged) if !failed() => Finish::Fail(diverged.into()),
+        // What came out of a dialogue is never to be cached.
+        _ => reply(body, cache.map(|_| CacheHint::NONE)),
+    }
+}
+
+/// The result that asks the client for input.
+fn suspend(context: &Context, now: Now) -> Finish {
+    let mut state = context.cell().lock();
+    if let Some(failure) = state.failure.take() {
+        return Finish::Fail(failure);
+    }
+    let state = &mut *state;
+    // Without a script nothing is ever open.
+    let Some(script) = &mut state.script else {
+        return panicked(context);
+    };
+    let journal = match script.suspend(now.unix_ms) {
+        Ok(journal) => journal,
+        Err(diverged) => return Finish::Fail(diverged.into()),
+    };
+    let mut body = String::from("{\"inputRequests\":{");
+    for (index, (entry, method, params)) in state.asks.open().into_iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(Json::from(script.key(entry)).as_str());
+        body.push_str(":{\"method\":\"");
+        body.push_str(method);
+        body.push_str("\",\"params\":");
+        body.push_str(params.as_str());
+        body.push('}');
+    }
+    match context
+        .inner
+        .sealer
+        .seal(&binding(context, &context.inbound()), &journal)
+    {
+        Ok(sealed) => {
+            body.push_str("},\"requestState\":\"");
+            body.push_str(&sealed);
+            body.push_str("\"}");
+            Finish::Reply {
+                body: body.into(),
+                meta: None,
+                kind: ResultKind::InputRequired,
+                cache: None,
+            }
+        }
+        Err(TooLarge(size)) => Finish::Fail(too_large(size)),
+    }
+}
+
+fn too_large(size: usize) -> WireError {
+    let limit = crate::journal::MAX_STATE;
+    let error = WireError::internal(format!(
+        "the answers of this call take {size} characters to carry along; at most {limit} are possible"
+    ));
+    match Json::parse(format!(
+        "{{\"reason\":\"journal_too_large\",\"size\":{size},\"limit\":{limit}}}"
+    )) {
+        Ok(data) => error.with_data(data),
+        Err(_) => error,
+    }
+}
+
+/// What the client is told of a panic: that there was a fault, and nothing of it.
+fn panicked(context: &Context) -> Finish {
+    #[cfg(feature = "tracing")]
+    tracing::error!(subject = %context.subject(), "a handler panicked; its call fails, others go on");
+    let _ = context;
+    Finish::Fail(WireError::internal("internal error"))
+}
+
+fn note_slow(context: &Context, before: Option<Instant>, after: Option<Instant>) {
+    let (Some(before), Some(after)) = (before, after) else {
+        return;
+    };
+    let took = after.duration_since(before);
+    if took > SLOW_POLL {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            subject = %context.subject(), millis = took.as_millis() as u64,
+            "a handler did not yield for long; mark it `blocking` or `spawn`"
+        );
+        let _ = context;
+    }
+}
+
+/// Runs a piece of a handler; `None` if it panicked. What it leaves behind is dropped, not used again.
+pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // A payload may panic in its turn when it is dropped. One of those is enough.
+            if catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err() {
+                // Nothing more can be done about it.
+            }
+            None
+        }
+    }
+}
