@@ -13,7 +13,6 @@
 //! ```
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
@@ -23,8 +22,7 @@ use mcp_proto::config::CacheHint;
 use mcp_proto::context::CallContext;
 use mcp_proto::error::WireError;
 use mcp_proto::id::RequestId;
-use mcp_proto::json::{Inbound, text};
-use mcp_proto::method::Method;
+use mcp_proto::json::Inbound;
 use mcp_proto::reply::ResultKind;
 use mcp_proto::server::{Progress, Refused};
 use mcp_proto::time::{Instant, Now};
@@ -34,52 +32,15 @@ use crate::ask::{self, AskError};
 use crate::cell::Done;
 use crate::context::Context;
 use crate::elsewhere;
-use crate::journal::{Binding, Sealer, TooLarge};
+use crate::journal::Sealer;
 use crate::outcome::{BoxFuture, Dispatched, Outcome};
-use crate::script::Script;
+use crate::runtime::guard;
+pub use crate::runtime::{InPlace, Runtime};
+use crate::suspend::{Settled, admit, conclude, settle, suspend};
 use crate::{Principal, Service, dispatch};
 
 /// A poll that takes longer is worth a note: in the meantime its connection did nothing else.
 const SLOW_POLL: Duration = Duration::from_millis(10);
-
-/// What the framework may ask of a driver's runtime. Everything else it does itself.
-pub trait Runtime: fmt::Debug + Send + Sync + 'static {
-    /// Runs a future to its end, on whatever thread.
-    fn spawn(&self, future: BoxFuture<()>);
-
-    /// Runs work that blocks, on a thread where that hurts nobody.
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
-
-    /// Whether [`spawn`](Self::spawn) and [`spawn_blocking`](Self::spawn_blocking) do what they say. If not,
-    /// `#[tool(spawn)]` and `#[tool(blocking)]` run in place.
-    fn can_spawn(&self) -> bool {
-        true
-    }
-
-    /// The time, for the note on slow polls; the same clock that the driver's [`Now`] is made from.
-    fn clock(&self) -> Option<Instant> {
-        None
-    }
-}
-
-/// No runtime at all: every handler runs where the call is polled. For tests and single-threaded hosts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct InPlace;
-
-impl Runtime for InPlace {
-    /// Drops the future: there is nobody to poll it.
-    fn spawn(&self, future: BoxFuture<()>) {
-        drop(future);
-    }
-
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
-    }
-
-    fn can_spawn(&self) -> bool {
-        false
-    }
-}
 
 /// A judged request, on its way to its handler.
 #[derive(Debug)]
@@ -141,16 +102,6 @@ enum Work {
     },
 }
 
-/// What to do after a poll that was not the last.
-pub(crate) enum Settled {
-    /// Somebody else will wake us.
-    Wait,
-    /// Answers were handed out.
-    Repoll,
-    /// The call cannot go on before the client comes back, or not at all.
-    Suspend,
-}
-
 impl Running {
     /// Judges state and answers, then dispatches. Nothing is polled yet.
     pub(crate) fn start(
@@ -158,6 +109,19 @@ impl Running {
         runtime: &Arc<dyn Runtime>,
         now: Now,
         start: CallStart,
+    ) -> Self {
+        Self::start_with(service, runtime, now, start, |context, inbound| {
+            dispatch::dispatch(service, context, inbound)
+        })
+    }
+
+    /// The same with a dispatcher of one's own.
+    pub(crate) fn start_with(
+        service: &Service,
+        runtime: &Arc<dyn Runtime>,
+        now: Now,
+        start: CallStart,
+        dispatch: impl FnOnce(&Context, &Inbound) -> Dispatched,
     ) -> Self {
         let CallStart {
             inbound,
@@ -176,7 +140,7 @@ impl Running {
         );
         let work = match admit(&context, &inbound, now) {
             Err(error) => Work::Finished(Some(Finish::Fail(error))),
-            Ok(()) => match guard(|| dispatch::dispatch(service, &context, &inbound)) {
+            Ok(()) => match guard(|| dispatch(&context, &inbound)) {
                 None => Work::Finished(Some(panicked(&context))),
                 Some(dispatched) => Work::begin(dispatched, runtime, &context),
             },
@@ -314,56 +278,6 @@ impl From<Outcome> for Finish {
     }
 }
 
-/// Whether a request may be answered with `input_required` (2026-07-28, basic/patterns/mrtr).
-pub(crate) const fn may_suspend(method: Method) -> bool {
-    matches!(
-        method,
-        Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead
-    )
-}
-
-/// Reads what a modern client brings back: nothing, candidate answers, or a state with answers.
-fn admit(context: &Context, inbound: &Inbound, now: Now) -> Result<(), WireError> {
-    let envelope = &inbound.envelope;
-    if !context.inner.facts.is_modern() || !may_suspend(envelope.method) {
-        return Ok(());
-    }
-    let responses = inbound.text(envelope.input_responses);
-    let state = inbound.text(envelope.request_state);
-    if responses.is_empty() && state.is_empty() {
-        return Ok(());
-    }
-    if !responses.is_empty() && !responses.starts_with('{') {
-        return Err(WireError::invalid_params(
-            "params.inputResponses must be an object of answers by key",
-        ));
-    }
-    let script = if state.is_empty() {
-        Script::first(context.chain(), responses)
-    } else {
-        let Some(state) = text::decode_str(state) else {
-            return Err(WireError::invalid_params(
-                "params.requestState must be a string",
-            ));
-        };
-        let binding = binding(context, inbound);
-        let journal = context.inner.sealer.open(&binding, &state, now.unix_ms);
-        Script::resume(
-            journal.map_err(|bad| WireError::invalid_params(bad.message()))?,
-            responses,
-        )
-    };
-    context.cell().lock().script = Some(script);
-    Ok(())
-}
-
-fn binding(context: &Context, inbound: &Inbound) -> Binding {
-    Binding::new(
-        inbound,
-        context.principal().map(|principal| principal.id.as_str()),
-    )
-}
-
 fn poll_here(
     context: &Context,
     future: &mut BoxFuture<Outcome>,
@@ -420,37 +334,6 @@ fn poll_elsewhere(
     }
 }
 
-/// The suspension rule, after a poll that returned `Pending`.
-pub(crate) fn settle(context: &Context) -> Settled {
-    let Some(cell) = context.used_cell() else {
-        return Settled::Wait;
-    };
-    let mut locked = cell.lock();
-    let state = &mut *locked;
-    if state.failure.is_some() {
-        return Settled::Suspend;
-    }
-    let Some(script) = &mut state.script else {
-        return Settled::Wait;
-    };
-    let held = if script.is_released() {
-        None
-    } else {
-        state.asks.held()
-    };
-    if let Some(wakers) = held {
-        script.release();
-        drop(locked);
-        wakers.into_iter().for_each(task::Waker::wake);
-        return Settled::Repoll;
-    }
-    if script.has_open() && !script.is_working() {
-        Settled::Suspend
-    } else {
-        Settled::Wait
-    }
-}
-
 /// The handler is done.
 fn ended(context: &Context, outcome: Outcome) -> Finish {
     match Finish::from(outcome) {
@@ -464,102 +347,8 @@ fn ended(context: &Context, outcome: Outcome) -> Finish {
     }
 }
 
-/// A result counts only if the handler repeated what its journal says, and nothing failed underneath.
-fn conclude(
-    context: &Context,
-    body: Bytes,
-    meta: Option<Json>,
-    kind: ResultKind,
-    cache: Option<CacheHint>,
-) -> Finish {
-    let reply = |body, cache| Finish::Reply {
-        body,
-        meta,
-        kind,
-        cache,
-    };
-    let Some(cell) = context.used_cell() else {
-        return reply(body, cache);
-    };
-    let mut state = cell.lock();
-    if let Some(failure) = state.failure.take() {
-        return Finish::Fail(failure);
-    }
-    let Some(script) = &state.script else {
-        return reply(body, cache);
-    };
-    // A handler that fails early has not diverged, and its own words say more.
-    let failed =
-        || core::str::from_utf8(&body).is_ok_and(|body| text::get(body, "isError") == Some("true"));
-    match script.finish() {
-        Err(diverged) if !failed() => Finish::Fail(diverged.into()),
-        // What came out of a dialogue is never to be cached.
-        _ => reply(body, cache.map(|_| CacheHint::NONE)),
-    }
-}
-
-/// The result that asks the client for input.
-fn suspend(context: &Context, now: Now) -> Finish {
-    let mut state = context.cell().lock();
-    if let Some(failure) = state.failure.take() {
-        return Finish::Fail(failure);
-    }
-    let state = &mut *state;
-    // Without a script nothing is ever open.
-    let Some(script) = &mut state.script else {
-        return panicked(context);
-    };
-    let journal = match script.suspend(now.unix_ms) {
-        Ok(journal) => journal,
-        Err(diverged) => return Finish::Fail(diverged.into()),
-    };
-    let mut body = String::from("{\"inputRequests\":{");
-    for (index, (entry, method, params)) in state.asks.open().into_iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        body.push_str(Json::from(script.key(entry)).as_str());
-        body.push_str(":{\"method\":\"");
-        body.push_str(method);
-        body.push_str("\",\"params\":");
-        body.push_str(params.as_str());
-        body.push('}');
-    }
-    match context
-        .inner
-        .sealer
-        .seal(&binding(context, &context.inbound()), &journal)
-    {
-        Ok(sealed) => {
-            body.push_str("},\"requestState\":\"");
-            body.push_str(&sealed);
-            body.push_str("\"}");
-            Finish::Reply {
-                body: body.into(),
-                meta: None,
-                kind: ResultKind::InputRequired,
-                cache: None,
-            }
-        }
-        Err(TooLarge(size)) => Finish::Fail(too_large(size)),
-    }
-}
-
-fn too_large(size: usize) -> WireError {
-    let limit = crate::journal::MAX_STATE;
-    let error = WireError::internal(format!(
-        "the answers of this call take {size} characters to carry along; at most {limit} are possible"
-    ));
-    match Json::parse(format!(
-        "{{\"reason\":\"journal_too_large\",\"size\":{size},\"limit\":{limit}}}"
-    )) {
-        Ok(data) => error.with_data(data),
-        Err(_) => error,
-    }
-}
-
 /// What the client is told of a panic: that there was a fault, and nothing of it.
-fn panicked(context: &Context) -> Finish {
+pub(crate) fn panicked(context: &Context) -> Finish {
     #[cfg(feature = "tracing")]
     tracing::error!(subject = %context.subject(), "a handler panicked; its call fails, others go on");
     let _ = context;
@@ -581,16 +370,10 @@ fn note_slow(context: &Context, before: Option<Instant>, after: Option<Instant>)
     }
 }
 
-/// Runs a piece of a handler; `None` if it panicked. What it leaves behind is dropped, not used again.
-pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            // A payload may panic in its turn when it is dropped. One of those is enough.
-            if catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err() {
-                // Nothing more can be done about it.
-            }
-            None
-        }
-    }
-}
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod replay_tests;

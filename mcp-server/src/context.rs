@@ -23,6 +23,7 @@ use serde::Serialize;
 use crate::cell::{Cell, Output};
 use crate::journal::Sealer;
 use crate::script::Script;
+use crate::suspend::may_suspend;
 use crate::{Principal, Service};
 
 /// A handler's view of its call.
@@ -266,6 +267,24 @@ impl Context {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub(crate) fn may_suspend(&self) -> bool {
+        let inbound = self
+            .inner
+            .inbound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        may_suspend(inbound.envelope.method)
+    }
+
+    pub(crate) fn method_name(&self) -> String {
+        let inbound = self
+            .inner
+            .inbound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        inbound.method_name().into_owned()
     }
 
     /// The request's name for logs: tool, prompt or URI, or the method.

@@ -18,7 +18,7 @@ use crate::cell::Output;
 use crate::context::Context;
 use crate::journal::{self, Kind};
 use crate::once::idempotency_key;
-use crate::{HandlerError, form};
+use crate::{HandlerError, form, formats};
 
 /// What the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +221,7 @@ impl Context {
         message: String,
         url: String,
     ) -> Result<ElicitRequestUrlParams, AskError> {
-        if !form::is_uri(&url) {
+        if !formats::is_uri(&url) {
             return Err(AskError::Question(format!(
                 "`{url}` is not an absolute URL"
             )));

@@ -7,10 +7,11 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use crate::call::{Settled, guard, settle};
 use crate::cell::Done;
 use crate::context::Context;
 use crate::outcome::{BoxFuture, Outcome};
+use crate::runtime::guard;
+use crate::suspend::{Settled, settle};
 
 /// Tells the call how the work ended, once.
 struct Delivery {
