@@ -130,7 +130,7 @@ wire_enum! {
 
 wire_struct! {
     /// The answer to `elicitation/create` (schema `ElicitResult`).
-    pub struct ElicitResult {
+    pub struct ElicitResult downgrade without_lists {
         required {
             /// What the user did.
             action: ElicitAction = "action";
@@ -143,6 +143,20 @@ wire_struct! {
             meta / with_meta: Meta = "_meta" until V2025_11_25;
         }
     }
+}
+
+/// Before 2025-11-25 no field had several values.
+fn without_lists(result: &ElicitResult, revision: Revision) -> Option<ElicitResult> {
+    let content = result.content.as_ref()?;
+    if revision >= Revision::V2025_11_25 || !content.iter().any(|(_, value)| value.is_array()) {
+        return None;
+    }
+    let mut reduced = content.clone();
+    reduced.retain(|_, value| !value.is_array());
+    Some(ElicitResult {
+        content: Some(reduced),
+        ..result.clone()
+    })
 }
 
 impl ElicitResult {

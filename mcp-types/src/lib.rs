@@ -50,6 +50,7 @@ mod progress;
 mod prompts;
 mod resources;
 mod revision;
+pub mod revisions;
 mod roots;
 mod sampling;
 mod subscriptions;

@@ -14,7 +14,7 @@ use crate::json::Json;
 use crate::revision::Revision;
 use crate::wire::{At, Wire};
 
-/// A JSON object whose values are all of one type. Keys are unique and keep their order.
+/// A JSON object whose values are all of one type. Keys are unique and keep their order, which counts for equality.
 #[derive(Clone, PartialEq)]
 pub struct Map<T> {
     entries: Vec<(String, T)>,
