@@ -1,0 +1,102 @@
+//! The second opinion: decoding with schema types that others wrote.
+//!
+//! Owns which foreign type stands for which definition. The legacy revisions are decoded as the last of them, whose types
+//! are supersets of the earlier ones.
+
+use serde_json::Value;
+
+use crate::check::Direction;
+
+macro_rules! decoders {
+    ($library:ident, $definition:expr, $value:expr; $($name:literal => $type:ident),+ $(,)?) => {
+        match $definition {
+            $($name => serde_json::from_value::<$library::$type>($value.clone()).map(drop).map_err(|error| error.to_string()),)+
+            other => Err(format!("no foreign type for {other}")),
+        }
+    };
+}
+
+/// Decodes `value` as `definition`; the error is the foreign implementation's.
+pub(crate) fn decode(
+    revision: &str,
+    direction: Direction,
+    definition: &str,
+    value: &Value,
+) -> Result<(), String> {
+    if direction == Direction::FromClient {
+        return Ok(());
+    }
+    let result = if revision == "2026-07-28" {
+        modern(definition, value)
+    } else {
+        legacy(definition, value)
+    };
+    result.map_err(|error| format!("an independent implementation cannot decode it: {error}"))
+}
+
+fn modern(definition: &str, value: &Value) -> Result<(), String> {
+    use rust_mcp_schema_modern as library;
+    // Their error type wants an id although the schema does not.
+    if value.get("error").is_some() && value.get("id").is_none_or(Value::is_null) {
+        return decoders!(library, "Error", &value["error"]; "Error" => RpcError);
+    }
+    decoders!(library, definition, value;
+        "DiscoverResult" => DiscoverResult,
+        "SubscriptionsListenResult" => SubscriptionsListenResult,
+        "ListToolsResult" => ListToolsResult,
+        "CallToolResult" => CallToolResult,
+        "InputRequiredResult" => InputRequiredResult,
+        "ListResourcesResult" => ListResourcesResult,
+        "ListResourceTemplatesResult" => ListResourceTemplatesResult,
+        "ReadResourceResult" => ReadResourceResult,
+        "ListPromptsResult" => ListPromptsResult,
+        "GetPromptResult" => GetPromptResult,
+        "CompleteResult" => CompleteResult,
+        "CancelledNotification" => CancelledNotification,
+        "ProgressNotification" => ProgressNotification,
+        "LoggingMessageNotification" => LoggingMessageNotification,
+        "ToolListChangedNotification" => ToolListChangedNotification,
+        "PromptListChangedNotification" => PromptListChangedNotification,
+        "ResourceListChangedNotification" => ResourceListChangedNotification,
+        "ResourceUpdatedNotification" => ResourceUpdatedNotification,
+        "SubscriptionsAcknowledgedNotification" => SubscriptionsAcknowledgedNotification,
+        "HeaderMismatchError" => JsonrpcErrorResponse,
+        "MissingRequiredClientCapabilityError" => JsonrpcErrorResponse,
+        "UnsupportedProtocolVersionError" => JsonrpcErrorResponse,
+        "JSONRPCErrorResponse" => JsonrpcErrorResponse,
+    )
+}
+
+fn legacy(definition: &str, value: &Value) -> Result<(), String> {
+    use rust_mcp_schema_legacy as library;
+    if value.get("error").is_some() && value.get("id").is_none_or(Value::is_null) {
+        return decoders!(library, "Error", &value["error"]; "Error" => RpcError);
+    }
+    decoders!(library, definition, value;
+        "InitializeResult" => InitializeResult,
+        "EmptyResult" => Result,
+        "ListToolsResult" => ListToolsResult,
+        "CallToolResult" => CallToolResult,
+        "ListResourcesResult" => ListResourcesResult,
+        "ListResourceTemplatesResult" => ListResourceTemplatesResult,
+        "ReadResourceResult" => ReadResourceResult,
+        "ListPromptsResult" => ListPromptsResult,
+        "GetPromptResult" => GetPromptResult,
+        "CompleteResult" => CompleteResult,
+        "PingRequest" => PingRequest,
+        "ListRootsRequest" => ListRootsRequest,
+        "CreateMessageRequest" => CreateMessageRequest,
+        "ElicitRequest" => ElicitRequest,
+        "CancelledNotification" => CancelledNotification,
+        "ProgressNotification" => ProgressNotification,
+        "LoggingMessageNotification" => LoggingMessageNotification,
+        "ToolListChangedNotification" => ToolListChangedNotification,
+        "PromptListChangedNotification" => PromptListChangedNotification,
+        "ResourceListChangedNotification" => ResourceListChangedNotification,
+        "ResourceUpdatedNotification" => ResourceUpdatedNotification,
+        "ElicitationCompleteNotification" => ElicitationCompleteNotification,
+        "URLElicitationRequiredError" => JsonrpcErrorResponse,
+        "JSONRPCErrorResponse" => JsonrpcErrorResponse,
+        "JSONRPCError" => JsonrpcErrorResponse,
+    )
+}
