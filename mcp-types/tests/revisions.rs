@@ -459,7 +459,12 @@ fn sample(schema: &Schema, rule: &Value, turn: usize, depth: usize) -> Value {
             let rules = schema.resolve(&rule["items"]);
             let alternatives = rules["anyOf"].as_array().map_or(1, Vec::len);
             // Every kind once, in an order that depends on the turn.
-            let alternatives = if depth < 6 { alternatives } else { 1 };
+            // Deep down two will do; not one, which sampled content writes as an object.
+            let alternatives = if depth < 6 {
+                alternatives
+            } else {
+                alternatives.min(2)
+            };
             let turns = (0..alternatives).map(|at| at + turn);
             turns
                 .map(|turn| sample(schema, rules, turn, depth + 1))
