@@ -87,6 +87,11 @@ impl<T> ServerRequests<T> {
         found.and_then(|key| self.take(RequestId::new(key)))
     }
 
+    /// Takes a request that nobody waits for any more.
+    pub fn remove(&mut self, id: RequestId) -> Option<Answer<T>> {
+        self.take(id)
+    }
+
     /// When [`expired`](Self::expired) should be asked next.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {

@@ -17,6 +17,7 @@ use bytes::{Bytes, BytesMut};
 use mcp_types::LoggingLevel;
 
 use super::calls::Calls;
+use super::link_legacy::write_withdrawn;
 use super::progress::{Progress, write_log, write_progress};
 use super::subscription::{Change, Filter, Subscription};
 use crate::config::ServerConfig;
@@ -172,7 +173,7 @@ impl Link {
     pub fn next(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Step<LinkEvent> {
         self.last_now = now;
         if let Some(late) = self.requests.expired(now.instant) {
-            self.withdraw(late.id, out);
+            write_withdrawn(out, late.id);
             return Step::Event(LinkEvent::Expired {
                 call: late.waiter,
                 request: late.id,

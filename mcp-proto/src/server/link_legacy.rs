@@ -143,6 +143,13 @@ impl Link {
         Ok(id)
     }
 
+    /// Gives up a request, because its call no longer waits for the answer; the client is told.
+    pub fn withdraw(&mut self, request: RequestId, out: &mut Outbox) {
+        if self.requests.remove(request).is_some() {
+            write_withdrawn(out, request);
+        }
+    }
+
     /// Sends a notification to the legacy client on behalf of a call. `params` is a raw JSON object.
     ///
     /// # Errors
@@ -184,13 +191,14 @@ impl Link {
             return;
         }
         while let Some(gone) = self.requests.withdraw(|waiter| *waiter == call) {
-            self.withdraw(gone.id, out);
+            write_withdrawn(out, gone.id);
         }
     }
+}
 
-    pub(super) fn withdraw(&self, request: RequestId, out: &mut Outbox) {
-        out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
-        write::integer(out, request.wire());
-        out.put(b"}}\n");
-    }
+/// Tells the client that its answer to `request` is no longer wanted.
+pub(super) fn write_withdrawn(out: &mut Outbox, request: RequestId) {
+    out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
+    write::integer(out, request.wire());
+    out.put(b"}}\n");
 }
