@@ -73,19 +73,15 @@ pub(crate) fn generate<T: JsonSchema + ?Sized>(direction: Direction) -> Generate
     }
 }
 
-/// Makes a generated schema fit for tool arguments: an object at the root, on request a closed one.
+/// Makes a generated schema fit for tool arguments: an object at the root.
 ///
 /// `Err` says what the root is instead.
-pub(crate) fn as_arguments(schema: &mut Value, closed: bool) -> Result<(), String> {
+pub(crate) fn as_arguments(schema: &mut Value) -> Result<(), String> {
     let Some(root) = schema.as_object_mut() else {
         return Err("a boolean schema".to_owned());
     };
     match root.get("type") {
         Some(Value::String(kind)) if kind == "object" => {}
-        // `()` takes no arguments.
-        Some(Value::String(kind)) if kind == "null" => {
-            root.clear();
-        }
         None if alternatives_are_objects(root) => {}
         Some(kind) => return Err(format!("of type {kind}")),
         None => return Err("of no particular type".to_owned()),
@@ -96,9 +92,6 @@ pub(crate) fn as_arguments(schema: &mut Value, closed: bool) -> Result<(), Strin
     if !root.contains_key("anyOf") {
         root.entry("properties")
             .or_insert_with(|| Value::Object(Map::new()));
-        if closed {
-            root.insert("additionalProperties".to_owned(), Value::Bool(false));
-        }
     }
     Ok(())
 }

@@ -1,0 +1,280 @@
+//! What stands between a caller's arguments and a handler.
+//!
+//! Owns the rules of one tool: the schema that was promised, and who enforces which part of it. Generated schemas are proved by
+//! one typed deserialisation plus the keywords that a type cannot express; hand-written ones by the keywords that
+//! [`check`](crate::check) knows or, with the feature `validate`, by a complete validator. Must never fetch a reference.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::check::{Nulls, Violation, violations};
+
+/// Why a hand-written schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadSchema(pub(crate) String);
+
+/// The rules of one schema.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    schema: Value,
+    written: bool,
+    enforce: bool,
+    nulls: Nulls,
+    #[cfg(feature = "validate")]
+    full: Option<jsonschema::Validator>,
+}
+
+impl Rules {
+    /// For a schema that was generated from the type that is deserialised.
+    pub(crate) const fn generated(schema: Value, constrained: bool) -> Self {
+        Self {
+            schema,
+            written: false,
+            enforce: constrained,
+            nulls: Nulls::Absent,
+            #[cfg(feature = "validate")]
+            full: None,
+        }
+    }
+
+    /// For a schema that a person or another server wrote.
+    pub(crate) fn written(schema: Value) -> Result<Self, BadSchema> {
+        if !schema.is_object() {
+            return Err(BadSchema("a schema is a JSON object".to_owned()));
+        }
+        Ok(Self {
+            #[cfg(feature = "validate")]
+            full: Some(full::compile(&schema)?),
+            schema,
+            written: true,
+            enforce: true,
+            nulls: Nulls::Strict,
+        })
+    }
+
+    /// A type that serialises: what it yields is held to the schema as it stands, null included.
+    pub(crate) fn output(schema: Value) -> Self {
+        Self {
+            nulls: Nulls::Strict,
+            ..Self::generated(schema, true)
+        }
+    }
+
+    pub(crate) const fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// Whether a person or another server wrote the schema.
+    pub(crate) const fn is_written(&self) -> bool {
+        self.written
+    }
+
+    /// Everything that is wrong with a value.
+    pub(crate) fn violations(&self, value: &Value) -> Vec<Violation> {
+        #[cfg(feature = "validate")]
+        if let Some(full) = &self.full {
+            return full::violations(full, &self.schema, value, self.nulls);
+        }
+        violations(&self.schema, value, self.nulls)
+    }
+
+    /// The arguments as a Rust value.
+    ///
+    /// In the usual case the text is read once, into `A`. It is read a second time only to enforce keywords that no type proves
+    /// (`minimum`, `maxLength`, …), or to explain what is wrong.
+    pub(crate) fn parse<A: DeserializeOwned>(&self, text: &str) -> Result<A, Vec<Violation>> {
+        if self.enforce {
+            let found = self.explain(text);
+            if !found.is_empty() {
+                return Err(found);
+            }
+        }
+        serde_json::from_str(text).map_err(|error| {
+            let mut found = self.explain(text);
+            if found.is_empty() {
+                found = vec![deserialised::<A>(text).unwrap_or_else(|| Violation::new("", "other arguments", plain(&error)))];
+            }
+            found
+        })
+    }
+
+    fn explain(&self, text: &str) -> Vec<Violation> {
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => self.violations(&value),
+            Err(error) => vec![Violation::new("", "JSON", plain(&error))],
+        }
+    }
+}
+
+/// The violation that only the type itself sees, such as a date that does not exist.
+fn deserialised<A: DeserializeOwned>(text: &str) -> Option<Violation> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let error = serde_path_to_error::deserialize::<_, A>(&mut deserializer).err()?;
+    let path = match error.path().to_string() {
+        root if root == "." => String::new(),
+        path => path,
+    };
+    let message = plain(error.inner());
+    // Serde's own wording: "invalid type: string \"x\", expected u8".
+    Some(match message.rsplit_once(", expected ") {
+        Some((got, expected)) => Violation::new(&path, expected, got),
+        None => Violation::new(&path, "another value", message),
+    })
+}
+
+/// The message without its position, which means nothing to somebody who sent a value.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(feature = "validate")]
+mod full {
+    //! The complete validator: every keyword of the dialect that `$schema` names, 2020-12 by default.
+
+    use jsonschema::{Draft, PatternOptions, Validator};
+    use serde_json::Value;
+
+    use super::BadSchema;
+    use crate::check::{Nulls, Violation, kind_of};
+
+    const MAX_VIOLATIONS: usize = 8;
+
+    pub(super) fn compile(schema: &Value) -> Result<Validator, BadSchema> {
+        // Without a retriever every reference that leaves the schema is an error here, not a request. The linear regex engine
+        // keeps a hostile `pattern` from taking exponential time.
+        jsonschema::options()
+            .with_draft(draft(schema)?)
+            .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
+            .build(schema)
+            .map_err(|error| BadSchema(error.to_string()))
+    }
+
+    fn draft(schema: &Value) -> Result<Draft, BadSchema> {
+        let Some(dialect) = schema.get("$schema").and_then(Value::as_str) else {
+            return Ok(Draft::Draft202012);
+        };
+        match dialect.trim_end_matches('#').split_once("://").map_or("", |(_, rest)| rest) {
+            "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
+            "json-schema.org/draft/2019-09/schema" => Ok(Draft::Draft201909),
+            "json-schema.org/draft-07/schema" => Ok(Draft::Draft7),
+            "json-schema.org/draft-06/schema" => Ok(Draft::Draft6),
+            "json-schema.org/draft-04/schema" => Ok(Draft::Draft4),
+            _ => Err(BadSchema(format!("the dialect {dialect} is not supported"))),
+        }
+    }
+
+    pub(super) fn violations(validator: &Validator, schema: &Value, value: &Value, nulls: Nulls) -> Vec<Violation> {
+        if validator.is_valid(value) {
+            return Vec::new();
+        }
+        // Our own words where we know the keyword, the validator's where only it does.
+        let own = crate::check::violations(schema, value, nulls);
+        if !own.is_empty() {
+            return own;
+        }
+        validator
+            .iter_errors(value)
+            .take(MAX_VIOLATIONS)
+            .map(|error| {
+                let pointer = error.instance_path().as_str().to_owned();
+                let got = value.pointer(&pointer).map_or_else(|| "nothing".to_owned(), kind_of);
+                let path = pointer.trim_start_matches('/').replace('/', ".");
+                let rule = error.masked_with("the value").to_string();
+                Violation::new(&path, format!("what the schema asks for ({rule})"), got)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Call {
+        when: Even,
+        list: Vec<u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "u32")]
+    struct Even;
+
+    impl TryFrom<u32> for Even {
+        type Error = String;
+
+        fn try_from(number: u32) -> Result<Self, String> {
+            if number % 2 == 0 { Ok(Self) } else { Err("only even numbers are fine".to_owned()) }
+        }
+    }
+
+    fn told(rules: &Rules, text: &str) -> String {
+        let found = rules.parse::<Call>(text).unwrap_err();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_only_the_type_sees_is_told_with_its_path() {
+        let rules = Rules::generated(json!({"type": "object"}), false);
+        assert_eq!(
+            told(&rules, r#"{"when": 3, "list": []}"#),
+            "`when`: expected another value, got only even numbers are fine"
+        );
+        assert_eq!(
+            told(&rules, r#"{"when": 2, "list": [1, 256]}"#),
+            "`list[1]`: expected u8, got invalid value: integer `256`"
+        );
+    }
+
+    #[test]
+    fn schema_violations_come_first_and_all_at_once() {
+        let schema = json!({"type": "object", "properties": {"when": {"type": "integer"}, "list": {"type": "array"}},
+            "required": ["when", "list"], "additionalProperties": false});
+        let rules = Rules::generated(schema, false);
+        assert_eq!(
+            told(&rules, r#"{"lst": []}"#),
+            "`when`: expected an integer, got nothing; `list`: expected an array, got nothing; \
+             `lst`: expected one of `when`, `list`, got an unknown argument; did you mean `list`?"
+        );
+    }
+
+    #[test]
+    fn a_written_schema_is_enforced_even_when_the_type_is_lenient() {
+        let rules = Rules::written(json!({"type": "object", "required": ["x"]})).unwrap();
+        assert!(rules.parse::<Value>("{}").is_err());
+        assert!(rules.parse::<Value>(r#"{"x": null}"#).is_ok());
+        assert!(Rules::written(json!(true)).is_err());
+    }
+
+    #[cfg(feature = "validate")]
+    #[test]
+    fn the_full_validator_knows_every_keyword_and_fetches_nothing() {
+        let rules = Rules::written(json!({
+            "type": "object",
+            "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}, "b": {"$ref": "#/$defs/b"}},
+            "$defs": {"b": {"type": "integer"}},
+            "if": {"required": ["a"]}, "then": {"required": ["b"]},
+        }))
+        .unwrap();
+        assert!(rules.parse::<Value>(r#"{"a": "aaa", "b": 1}"#).is_ok());
+        assert!(rules.parse::<Value>(r#"{"a": "aaa"}"#).is_err());
+        assert!(rules.parse::<Value>(r#"{"b": "x"}"#).is_err());
+        let hostile = format!(r#"{{"a": "{}!", "b": 1}}"#, "a".repeat(50_000));
+        assert!(rules.parse::<Value>(&hostile).is_err());
+        for schema in [
+            json!({"$ref": "https://example.com/schema.json"}),
+            json!({"$ref": "file:///etc/passwd"}),
+            json!({"$schema": "https://example.com/dialect"}),
+            json!({"type": 7}),
+        ] {
+            assert!(Rules::written(schema.clone()).is_err(), "{schema}");
+        }
+    }
+}
