@@ -16,6 +16,14 @@ use crate::wire::Wire;
 /// Why a text is not JSON, or JSON is not the type that was asked for.
 pub type JsonError = serde_json::Error;
 
+/// What went wrong, without the position: lines and columns count within one raw value and would mislead a peer.
+#[must_use]
+pub fn describe(error: &JsonError) -> String {
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&position).unwrap_or(&text).to_owned()
+}
+
 /// One JSON value as text. Valid JSON, without CR and LF, without surrounding white space.
 ///
 /// Equality compares the texts, not their meaning: `1.0` and `1` differ. Decode both sides where meaning counts.
@@ -240,6 +248,26 @@ mod tests {
         for text in ["", " ", "{} {}", "{", "\"a\nb\"", "01", "nul"] {
             assert!(Json::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let depth = 1_000_000;
+        let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Json::parse(text.as_str()).is_ok_and(|json| json.is_array()));
+        assert!(Json::parse("[".repeat(depth)).is_err());
+    }
+
+    #[test]
+    fn a_described_error_has_a_path_and_no_position() {
+        let json = Json::parse(r#"{"content":[{"type":"text","text":5}]}"#).expect("valid");
+        let error = json.decode::<crate::CallToolResult>().expect_err("no text");
+        assert_eq!(
+            super::describe(&error),
+            "content: text: invalid type: integer `5`, expected a string"
+        );
+        let error = Json::parse("[1,").expect_err("cut off");
+        assert_eq!(super::describe(&error), "EOF while parsing a value");
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub use discovery::*;
 pub use elicitation::*;
 pub use elicitation_schema::*;
 pub use implementation::*;
-pub use json::{Json, JsonError};
+pub use json::{Json, JsonError, describe};
 pub use legacy::*;
 pub use logging::*;
 pub use map::{Map, Object};
