@@ -1,7 +1,7 @@
 //! Randomness as an argument.
 //!
-//! Owns the expansion of the driver's 32-byte seed. It must never ask the operating system: equal seeds give equal
-//! machines, which is what lets a failing run be replayed.
+//! Owns the expansion of the driver's 32-byte seed. It must never ask the operating system: equal
+//! seeds give equal machines, which is what lets a failing run be replayed.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use crate::seal::keyed_hash;
 
 /// A deterministic stream of unpredictable bytes.
 ///
-/// Every block of the stream also replaces the key (fast key erasure), so a stolen state does not reveal earlier
-/// output. Not `Clone`: two copies would hand out the same nonces.
+/// Every block of the stream also replaces the key (fast key erasure), so a stolen state does not
+/// reveal earlier output. Not `Clone`: two copies would hand out the same nonces.
 pub struct Entropy {
     key: [u8; 32],
     block: u64,
@@ -36,7 +36,8 @@ impl Entropy {
         }
     }
 
-    /// A nonce for [`KeyRing::seal`](crate::seal::KeyRing::seal). 24 random bytes do not repeat in practice.
+    /// A nonce for [`KeyRing::seal`](crate::seal::KeyRing::seal). 24 random bytes do not repeat in
+    /// practice.
     pub fn nonce(&mut self) -> [u8; 24] {
         let mut nonce = [0; 24];
         self.fill(&mut nonce);

@@ -1,7 +1,7 @@
 //! Errors that go on the wire, and the one that never does.
 //!
-//! Owns the JSON-RPC error object and its codes. A [`WireError`] must never carry what only we should know: it is built
-//! from fixed texts and from what the peer itself sent.
+//! Owns the JSON-RPC error object and its codes. A [`WireError`] must never carry what only we
+//! should know: it is built from fixed texts and from what the peer itself sent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -92,7 +92,8 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
-/// The handle has outlived its call: it was answered, cancelled or given up. Normal after a race, never a bug by itself.
+/// The handle has outlived its call: it was answered, cancelled or given up. Normal after a race,
+/// never a bug by itself.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Stale;
 

@@ -1,8 +1,8 @@
 //! Names for calls and requests.
 //!
-//! Owns the handles ([`CallId`], [`RequestId`]), the table behind them ([`Slab`]), and the peer's own ids ([`WireId`]).
-//! A stale handle must never be a panic and never another call: every look-up checks the generation. A peer's id is
-//! never interpreted, only echoed and compared.
+//! Owns the handles ([`CallId`], [`RequestId`]), the table behind them ([`Slab`]), and the peer's
+//! own ids ([`WireId`]). A stale handle must never be a panic and never another call: every look-up
+//! checks the generation. A peer's id is never interpreted, only echoed and compared.
 
 use std::fmt;
 
@@ -33,7 +33,8 @@ impl CallId {
         (self.slot, self.generation)
     }
 
-    /// An opaque number, unique among the calls of one machine that are alive. For logs and foreign interfaces.
+    /// An opaque number, unique among the calls of one machine that are alive. For logs and foreign
+    /// interfaces.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         ((self.generation as u64) << 32) | self.slot as u64
@@ -57,8 +58,8 @@ impl RequestId {
         (self.slot, self.generation)
     }
 
-    /// The id that goes on the wire, below 2^53. The slot can be read back from it, so a reply needs no hash map, and the
-    /// generation makes a late reply miss.
+    /// The id that goes on the wire, below 2^53. The slot can be read back from it, so a reply
+    /// needs no hash map, and the generation makes a late reply miss.
     #[must_use]
     pub const fn wire(self) -> u64 {
         self.generation as u64 * SLOTS + self.slot as u64
@@ -92,7 +93,8 @@ struct Entry<V> {
 }
 
 impl<V> Slab<V> {
-    /// A table of at most `capacity` values (itself at most 65,536). Memory grows with use, never beyond that.
+    /// A table of at most `capacity` values (itself at most 65,536). Memory grows with use, never
+    /// beyond that.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -201,8 +203,8 @@ const INLINE_MAX: usize = 22;
 
 /// A peer's request id or progress token: its JSON token, verbatim (`1`, `"a"`, `"a\u0062"`).
 ///
-/// Equality is that of the decoded values: `"1"` is not `1`, `"\u0061"` is `"a"`. Integers of any size are kept as text,
-/// so none is rounded.
+/// Equality is that of the decoded values: `"1"` is not `1`, `"\u0061"` is `"a"`. Integers of any
+/// size are kept as text, so none is rounded.
 #[derive(Clone)]
 pub struct WireId(Repr);
 
@@ -215,8 +217,9 @@ enum Repr {
 impl WireId {
     /// The id in `token`, a JSON string or number without surrounding whitespace.
     ///
-    /// An integral float (`1.0`, `1e3`) becomes that integer, since it is echoed as one; whether it is welcome is for
-    /// [`ScanLimits::integral_float_ids`](crate::json::ScanLimits) to say. `None` for every other token.
+    /// An integral float (`1.0`, `1e3`) becomes that integer, since it is echoed as one; whether it
+    /// is welcome is for [`ScanLimits::integral_float_ids`](crate::json::ScanLimits) to say. `None`
+    /// for every other token.
     #[must_use]
     pub fn from_token(token: &str) -> Option<Self> {
         match token.as_bytes().first()? {
@@ -316,7 +319,8 @@ pub(crate) fn is_integer(token: &str) -> bool {
     }
 }
 
-/// The integer that a JSON number with a fraction or exponent denotes, if it is one and exact in every peer.
+/// The integer that a JSON number with a fraction or exponent denotes, if it is one and exact in
+/// every peer.
 pub(crate) fn integral_float(token: &str) -> Option<i64> {
     if !text::is_number(token) {
         return None;

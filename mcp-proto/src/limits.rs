@@ -1,7 +1,7 @@
 //! Every bound of the core, in one place.
 //!
-//! Owns the numbers and the violation budget. Whatever grows with what a peer sends must be bounded by a field here, and
-//! every field says what happens at the bound and what it can cost.
+//! Owns the numbers and the violation budget. Whatever grows with what a peer sends must be bounded
+//! by a field here, and every field says what happens at the bound and what it can cost.
 
 use core::time::Duration;
 
@@ -10,37 +10,43 @@ use crate::json::ScanLimits;
 /// The bounds of a machine. Build with `Limits { max_calls: 8, ..Limits::default() }`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Bytes of one message from the peer. Default 4 MiB. Beyond: discarded up to its end and answered once with
-    /// `-32600` without id; HTTP 413. Cost: one message plus one read chunk per link, one message per HTTP exchange.
+    /// Bytes of one message from the peer. Default 4 MiB. Beyond: discarded up to its end and
+    /// answered once with `-32600` without id; HTTP 413. Cost: one message plus one read chunk per
+    /// link, one message per HTTP exchange.
     pub max_message: usize,
-    /// Nesting of a message. Default 64, at most 128. Beyond: `-32700`. Cost: none, the stack is one bit per level.
+    /// Nesting of a message. Default 64, at most 128. Beyond: `-32700`. Cost: none, the stack is
+    /// one bit per level.
     pub max_depth: u32,
-    /// Bytes of a request id as it stands in the message. Default 256. Beyond: `-32600`. Cost: one id per call.
+    /// Bytes of a request id as it stands in the message. Default 256. Beyond: `-32600`. Cost: one
+    /// id per call.
     pub max_id: usize,
     /// Tolerance: accept `1.0` as the request id 1, which the specification does not. Default off.
     pub integral_float_ids: bool,
     /// Calls in flight per link or session. Default 256. Beyond: refused at once with `-32603` and
-    /// `data.reason`; reading goes on, or the cancellation that frees a slot would not be seen. Cost: about
-    /// 300 bytes per call plus the message, if the handler keeps it.
+    /// `data.reason`; reading goes on, or the cancellation that frees a slot would not be seen.
+    /// Cost: about 300 bytes per call plus the message, if the handler keeps it.
     pub max_calls: usize,
-    /// Requests of ours that wait for the peer's answer. Default 64. Beyond: refused to the caller. Cost: about 64 bytes
-    /// each.
+    /// Requests of ours that wait for the peer's answer. Default 64. Beyond: refused to the caller.
+    /// Cost: about 64 bytes each.
     pub max_requests: usize,
-    /// How long we wait for the peer's answer to a request. Default 5 minutes, for a human may be asked.
+    /// How long we wait for the peer's answer to a request. Default 5 minutes, for a human may be
+    /// asked.
     pub request_timeout: Duration,
-    /// Bytes in the outbox from which on it is full: nothing more is read, notifications are coalesced or dropped.
-    /// Default 256 KiB. Cost: this plus one frame per link.
+    /// Bytes in the outbox from which on it is full: nothing more is read, notifications are
+    /// coalesced or dropped. Default 256 KiB. Cost: this plus one frame per link.
     pub outbox_high: usize,
     /// Bytes of one message that we write. Default 16 MiB. Beyond: `-32603` in its place.
     pub max_frame_out: usize,
-    /// Listen streams per link. Default 16. Beyond: refused with `-32603`. Cost: `max_uris` * `max_uri` each at worst.
+    /// Listen streams per link. Default 16. Beyond: refused with `-32603`. Cost: `max_uris` *
+    /// `max_uri` each at worst.
     pub max_listens: usize,
-    /// Resource URIs per listen stream or legacy session. Default 256. Beyond: those honoured are acknowledged, the rest
-    /// is not (2026-07-28), or the subscription is refused (older).
+    /// Resource URIs per listen stream or legacy session. Default 256. Beyond: those honoured are
+    /// acknowledged, the rest is not (2026-07-28), or the subscription is refused (older).
     pub max_uris: usize,
     /// Bytes of a resource URI that is remembered. Default 2 KiB. Beyond: as `max_uris`.
     pub max_uri: usize,
-    /// The shortest time between two progress notifications of one call. Default 50 ms. Within it the latest wins.
+    /// The shortest time between two progress notifications of one call. Default 50 ms. Within it
+    /// the latest wins.
     pub progress_interval: Duration,
     /// Bytes of a log or progress notification. Default 64 KiB. Beyond: dropped.
     pub max_notice: usize,
@@ -48,8 +54,8 @@ pub struct Limits {
     pub max_input_requests: usize,
     /// Times that one call may ask for input. Default 8. Beyond: the call fails with `-32603`.
     pub max_rounds: u32,
-    /// Bytes of sealed request state. Default 64 KiB. Beyond: the call fails with `-32603` when we would write it and
-    /// with `-32602` when the peer sends it.
+    /// Bytes of sealed request state. Default 64 KiB. Beyond: the call fails with `-32603` when we
+    /// would write it and with `-32602` when the peer sends it.
     pub max_state: usize,
     /// Life of sealed request state. Default 10 minutes. Beyond: `-32602`.
     pub state_ttl: Duration,
@@ -61,25 +67,30 @@ pub struct Limits {
     pub commit_after: Duration,
     /// Silence on an open event stream after which a comment is sent. Default 15 s.
     pub keep_alive: Duration,
-    /// Bytes of a field of an event stream other than `data`. Default 64 KiB. Beyond: the event is skipped and reported.
+    /// Bytes of a field of an event stream other than `data`. Default 64 KiB. Beyond: the event is
+    /// skipped and reported.
     pub max_sse_field: usize,
-    /// Legacy sessions with state attached. Default 4096. Beyond: the longest idle one loses its state, or a new one is
-    /// refused with 503. Cost: times (`replay_bytes` + `max_uris` * `max_uri`) at worst.
+    /// Legacy sessions with state attached. Default 4096. Beyond: the longest idle one loses its
+    /// state, or a new one is refused with 503. Cost: times (`replay_bytes` + `max_uris` *
+    /// `max_uri`) at worst.
     pub max_sessions: usize,
     /// Idle time after which a legacy session loses its attached state. Default 10 minutes.
     pub session_idle: Duration,
-    /// Absolute life of a legacy session id. Default 24 hours. Beyond: 404, and the client initializes again.
+    /// Absolute life of a legacy session id. Default 24 hours. Beyond: 404, and the client
+    /// initializes again.
     pub session_ttl: Duration,
-    /// Deleted sessions that are remembered until their id expires. Default 16,384. Beyond: DELETE answers 405. Cost: 40
-    /// bytes each.
+    /// Deleted sessions that are remembered until their id expires. Default 16,384. Beyond: DELETE
+    /// answers 405. Cost: 40 bytes each.
     pub max_tombstones: usize,
-    /// Bytes of events that a legacy session keeps for replay. Default 256 KiB. Beyond: the oldest goes.
+    /// Bytes of events that a legacy session keeps for replay. Default 256 KiB. Beyond: the oldest
+    /// goes.
     pub replay_bytes: usize,
     /// Events that a legacy session keeps for replay. Default 256. Beyond: the oldest goes.
     pub replay_events: usize,
     /// Violations that a link forgives in a row before it is closed. Default 100; see [`Budget`].
     pub violations: u32,
-    /// How long a graceful shutdown waits for calls in flight. Default 10 s. Beyond: they are dropped.
+    /// How long a graceful shutdown waits for calls in flight. Default 10 s. Beyond: they are
+    /// dropped.
     pub shutdown_bound: Duration,
 }
 
@@ -136,8 +147,9 @@ impl Default for Limits {
 
 /// Patience with a peer that breaks the rules.
 ///
-/// Each violation consumes one unit, each good message gives one back: a long-lived link does not die of old sins, a
-/// flood of garbage ends soon (h2 closed healthy connections over a counter that only grew).
+/// Each violation consumes one unit, each good message gives one back: a long-lived link does not
+/// die of old sins, a flood of garbage ends soon (h2 closed healthy connections over a counter that
+/// only grew).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Budget {
     left: u32,

@@ -1,7 +1,7 @@
 //! The methods of every revision.
 //!
-//! Owns the mapping between names and [`Method`]. It must never decide whether a method is allowed: that depends on the
-//! revision and on what the server offers.
+//! Owns the mapping between names and [`Method`]. It must never decide whether a method is allowed:
+//! that depends on the revision and on what the server offers.
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $eras:ident, $kind:ident;)+) => {

@@ -1,8 +1,9 @@
 //! Output as a rope.
 //!
-//! Owns the bytes that a machine has produced and the driver has not written yet. Small frames coalesce in one buffer,
-//! large payloads ride along uncopied, and [`bytes::Buf`] gives partial writes and vectored writes. It must never do
-//! I/O, and never drop or reorder a byte except through [`Outbox::rollback`] and [`Outbox::clear`].
+//! Owns the bytes that a machine has produced and the driver has not written yet. Small frames
+//! coalesce in one buffer, large payloads ride along uncopied, and [`bytes::Buf`] gives partial
+//! writes and vectored writes. It must never do I/O, and never drop or reorder a byte except
+//! through [`Outbox::rollback`] and [`Outbox::clear`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,7 +17,8 @@ const INLINE_MAX: usize = 4 << 10;
 /// A drained outbox gives back a buffer that has grown beyond this.
 const RETAIN_MAX: usize = 256 << 10;
 
-/// Bytes on their way to the peer. The caller owns it, machines write into it, the driver drains it.
+/// Bytes on their way to the peer. The caller owns it, machines write into it, the driver drains
+/// it.
 ///
 /// # Example
 /// ```
@@ -47,7 +49,8 @@ pub struct Mark(u64);
 impl Outbox {
     /// An empty outbox that calls itself full from `high_water` bytes on.
     ///
-    /// The mark is a request to the machines, not a hard bound: at most one frame is added beyond it.
+    /// The mark is a request to the machines, not a hard bound: at most one frame is added beyond
+    /// it.
     #[must_use]
     pub fn new(high_water: usize) -> Self {
         Self {
@@ -74,7 +77,8 @@ impl Outbox {
         self.grown(1);
     }
 
-    /// Appends `bytes`: copied if small (up to 4 KiB), otherwise kept as it is until it has been written.
+    /// Appends `bytes`: copied if small (up to 4 KiB), otherwise kept as it is until it has been
+    /// written.
     pub fn put_shared(&mut self, bytes: Bytes) {
         if bytes.len() <= INLINE_MAX {
             return self.put(&bytes);
@@ -139,7 +143,10 @@ impl Outbox {
         let part = match self.parts.pop_front() {
             Some(part) => part,
             None if self.tail.is_empty() => return None,
-            None => self.tail.split().freeze(),
+            None => {
+                self.peak = self.peak.max(self.tail.len());
+                self.tail.split().freeze()
+            }
         };
         self.len -= part.len();
         if self.len == 0 {
@@ -185,7 +192,8 @@ impl Outbox {
         }
     }
 
-    /// The buffer is kept for the next frame, unless a burst has made it larger than a steady state needs.
+    /// The buffer is kept for the next frame, unless a burst has made it larger than a steady state
+    /// needs.
     fn emptied(&mut self) {
         if self.peak.max(self.tail.capacity()) > RETAIN_MAX {
             self.tail = BytesMut::new();

@@ -1,7 +1,8 @@
 //! Sealed tokens: what we hand to a peer and want back unread and unchanged.
 //!
-//! Owns the key ring and the token layout. It must never tell why a token was rejected, and never open anything whose
-//! authenticity is not proven. XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) and keyed BLAKE2b (RFC 7693).
+//! Owns the key ring and the token layout. It must never tell why a token was rejected, and never
+//! open anything whose authenticity is not proven. XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03)
+//! and keyed BLAKE2b (RFC 7693).
 
 use std::fmt;
 
@@ -22,8 +23,9 @@ pub const OVERHEAD: usize = HEAD + TAG;
 
 /// The keys of one purpose: the first one seals, all of them open.
 ///
-/// Rotation: put the new key first ([`KeyRing::new`]) and keep the old one as [`KeyRing::with_previous`] until the last
-/// token that it sealed has expired. Replicas that share the keys open each other's tokens.
+/// Rotation: put the new key first ([`KeyRing::new`]) and keep the old one as
+/// [`KeyRing::with_previous`] until the last token that it sealed has expired. Replicas that share
+/// the keys open each other's tokens.
 #[derive(Clone)]
 pub struct KeyRing {
     /// Never empty.
@@ -38,7 +40,8 @@ struct Key {
 
 /// A token that no key of the ring has sealed for this context.
 ///
-/// Deliberately without a reason: forged, damaged, foreign and outdated look the same to whoever sent it.
+/// Deliberately without a reason: forged, damaged, foreign and outdated look the same to whoever
+/// sent it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Rejected;
 
@@ -58,7 +61,8 @@ impl KeyRing {
         self
     }
 
-    /// The ring for one purpose, with keys derived from these: tokens of one purpose are foreign to every other.
+    /// The ring for one purpose, with keys derived from these: tokens of one purpose are foreign to
+    /// every other.
     #[must_use]
     pub fn derive(&self, purpose: &str) -> Self {
         let derive = |key: &Key| {
@@ -70,9 +74,11 @@ impl KeyRing {
         }
     }
 
-    /// Seals `plain`. The token opens only with the same `aad` (what it is bound to: principal, method, arguments, …).
+    /// Seals `plain`. The token opens only with the same `aad` (what it is bound to: principal,
+    /// method, arguments, …).
     ///
-    /// `nonce` must never repeat under one key; take it from [`Entropy::nonce`](crate::entropy::Entropy::nonce).
+    /// `nonce` must never repeat under one key; take it from
+    /// [`Entropy::nonce`](crate::entropy::Entropy::nonce).
     #[must_use]
     pub fn seal(&self, nonce: [u8; NONCE], aad: &[u8], plain: &[u8]) -> Vec<u8> {
         let mut token = Vec::with_capacity(plain.len() + OVERHEAD);
@@ -89,7 +95,8 @@ impl KeyRing {
             XChaCha20Poly1305::seal(&secret, &Nonce::from(nonce), plain, Some(aad), body).ok()
         });
         if sealed.is_none() {
-            // Only a plaintext of 256 GiB gets here. An empty token opens nowhere and reveals nothing.
+            // Only a plaintext of 256 GiB gets here. An empty token opens nowhere and reveals
+            // nothing.
             token.clear();
         }
         token
@@ -119,7 +126,8 @@ impl KeyRing {
         Err(Rejected)
     }
 
-    /// A digest of `parts` under the sealing key: 32 bytes that nobody else can compute. Parts are length-prefixed.
+    /// A digest of `parts` under the sealing key: 32 bytes that nobody else can compute. Parts are
+    /// length-prefixed.
     #[must_use]
     pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.keys
@@ -159,7 +167,8 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Base64url without padding (RFC 4648 section 5), the form in which a token travels in JSON and headers.
+/// Base64url without padding (RFC 4648 section 5), the form in which a token travels in JSON and
+/// headers.
 #[must_use]
 pub fn to_text(sealed: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(sealed)
@@ -184,8 +193,8 @@ pub(crate) fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 64] {
         }
         state.finalize()
     });
-    // A key of 32 bytes and a tag of 64 are within BLAKE2b's bounds, so this cannot fail; a zero hash would seal nothing
-    // that another process could not open, hence the assertion.
+    // A key of 32 bytes and a tag of 64 are within BLAKE2b's bounds, so this cannot fail; a zero
+    // hash would seal nothing that another process could not open, hence the assertion.
     let tag = tag.expect("BLAKE2b accepts every key of 32 bytes");
     hash.copy_from_slice(tag.unprotected_as_ref());
     hash

@@ -1,7 +1,8 @@
 //! Time as an argument.
 //!
-//! Owns the core's notion of time. It must never read a clock: the driver picks an epoch, converts once, and passes
-//! [`Now`] to the machines. That is what lets tests run in virtual time and traces replay.
+//! Owns the core's notion of time. It must never read a clock: the driver picks an epoch, converts
+//! once, and passes [`Now`] to the machines. That is what lets tests run in virtual time and traces
+//! replay.
 
 use core::fmt;
 use core::ops::{Add, AddAssign};
@@ -53,7 +54,8 @@ impl AddAssign<Duration> for Instant {
 
 /// The present, as the driver sees it.
 ///
-/// Deadlines are measured on `instant`. `unix_ms` is for what crosses processes (expiry of sealed tokens) and may jump.
+/// Deadlines are measured on `instant`. `unix_ms` is for what crosses processes (expiry of sealed
+/// tokens) and may jump.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Now {
     /// Monotonic time.
@@ -70,7 +72,8 @@ impl Now {
     }
 }
 
-/// Why a machine wants to be called again. For logs and tests; a driver acts on [`Wakeup::at`] only.
+/// Why a machine wants to be called again. For logs and tests; a driver acts on [`Wakeup::at`]
+/// only.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Why {

@@ -1,8 +1,8 @@
 //! One message per line.
 //!
-//! Owns the splitting of a byte stream at newlines (2026-07-28 basic/transports/stdio, Framing). It must never scan a
-//! byte twice, never grow the buffer beyond its limit, and never lose the stream: an oversized line is skipped and
-//! reported, and the next one is a message again.
+//! Owns the splitting of a byte stream at newlines (2026-07-28 basic/transports/stdio, Framing). It
+//! must never scan a byte twice, never grow the buffer beyond its limit, and never lose the stream:
+//! an oversized line is skipped and reported, and the next one is a message again.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -44,8 +44,8 @@ impl Lines {
         }
     }
 
-    /// Takes the next line out of `buffer`. Lines end with LF or CRLF; blank ones and a leading byte order mark are
-    /// ignored.
+    /// Takes the next line out of `buffer`. Lines end with LF or CRLF; blank ones and a leading
+    /// byte order mark are ignored.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Line {
         if self.fresh && !self.begin(buffer) {
             return Line::NeedMore;

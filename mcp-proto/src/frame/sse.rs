@@ -1,7 +1,8 @@
 //! Server-sent events.
 //!
-//! Owns the event stream format (WHATWG HTML, section 9.2): an encoder that writes into an outbox and a decoder that
-//! gives the same events however the stream is cut into chunks. It never looks into `data`.
+//! Owns the event stream format (WHATWG HTML, section 9.2): an encoder that writes into an outbox
+//! and a decoder that gives the same events however the stream is cut into chunks. It never looks
+//! into `data`.
 
 use core::time::Duration;
 
@@ -10,7 +11,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::json::write;
 use crate::outbox::Outbox;
 
-/// Writes one event. `data` must write text without line breaks, which everything in [`crate::json::write`] does.
+/// Writes one event. `data` must write text without line breaks, which everything in
+/// [`crate::json::write`] does.
 ///
 /// `id` must have no line break and no NUL; ours are digits and letters.
 pub fn event(
@@ -55,13 +57,15 @@ pub struct Event {
 pub enum Decoded {
     /// An event with data, which may be empty.
     Event(Event),
-    /// An event that exceeds the limit. Reported once, as soon as it is known; the rest of it is skipped.
+    /// An event that exceeds the limit. Reported once, as soon as it is known; the rest of it is
+    /// skipped.
     TooLong,
     /// No complete event is left: read more.
     NeedMore,
 }
 
-/// A decoder. What it has not understood yet stays in the caller's buffer; what the stream's end cuts off is no event.
+/// A decoder. What it has not understood yet stays in the caller's buffer; what the stream's end
+/// cuts off is no event.
 #[derive(Debug)]
 pub struct Decoder {
     max_event: usize,
@@ -84,8 +88,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder for events of at most `max_event` bytes of data, and lines of at most `max_field` bytes of anything
-    /// else.
+    /// A decoder for events of at most `max_event` bytes of data, and lines of at most `max_field`
+    /// bytes of anything else.
     #[must_use]
     pub fn new(max_event: usize, max_field: usize) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! The grammar: a cursor that steps over JSON tokens.
 //!
-//! Owns RFC 8259 syntax, UTF-8 and depth. It must never recurse, never allocate, and never look at a byte twice, save
-//! that strings with bytes beyond ASCII are validated as UTF-8 once more.
+//! Owns RFC 8259 syntax, UTF-8 and depth. It must never recurse, never allocate, and never look at
+//! a byte twice, save that strings with bytes beyond ASCII are validated as UTF-8 once more.
 
 /// What stopped the cursor, and where it stands says at which byte.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,7 +11,8 @@ pub(super) enum Fault {
     Depth,
 }
 
-/// The deepest nesting that any configuration can allow: one bit of [`Cursor::skip_value`]'s stack per level.
+/// The deepest nesting that any configuration can allow: one bit of [`Cursor::skip_value`]'s stack
+/// per level.
 pub(super) const DEPTH_CAP: u32 = 128;
 
 #[derive(Clone, Debug)]
@@ -115,7 +116,8 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// After a member: steps over `,` to the next key or over `}`. Returns whether there is another member.
+    /// After a member: steps over `,` to the next key or over `}`. Returns whether there is another
+    /// member.
     #[inline]
     pub(super) fn next_member(&mut self) -> Result<bool, Fault> {
         self.whitespace();
@@ -258,7 +260,8 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Steps over a backslash and what it escapes. Surrogates must come in pairs: anything else is not Unicode text.
+    /// Steps over a backslash and what it escapes. Surrogates must come in pairs: anything else is
+    /// not Unicode text.
     fn escape(&mut self) -> Result<(), Fault> {
         match self.bytes.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.bump(2),

@@ -1,6 +1,7 @@
 //! One scanned message.
 //!
-//! Owns the pairing of bytes and [`Envelope`]. Spans become text here, on demand; nothing is decoded before.
+//! Owns the pairing of bytes and [`Envelope`]. Spans become text here, on demand; nothing is
+//! decoded before.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,8 +12,9 @@ use super::scan::{Envelope, Malformed, ScanLimits, Span, scan};
 use super::text;
 use crate::id::WireId;
 
-/// [`Inbound::detach`] copies messages up to this many bytes. A slice pins the whole read buffer that it comes from
-/// (a survivor of 72 bytes was measured to hold 64 KiB); copying this much costs less than a hundred nanoseconds.
+/// [`Inbound::detach`] copies messages up to this many bytes. A slice pins the whole read buffer
+/// that it comes from (a survivor of 72 bytes was measured to hold 64 KiB); copying this much costs
+/// less than a hundred nanoseconds.
 pub const PIN_THRESHOLD: usize = 2 << 10;
 
 /// A message and where everything in it is.
@@ -37,7 +39,8 @@ impl Inbound {
         Ok(Self { bytes, envelope })
     }
 
-    /// Copies a small message out of the read buffer; a large one stays shared. Spans keep their meaning.
+    /// Copies a small message out of the read buffer; a large one stays shared. Spans keep their
+    /// meaning.
     pub fn detach(&mut self) {
         if self.bytes.len() <= PIN_THRESHOLD {
             self.bytes = Bytes::copy_from_slice(&self.bytes);

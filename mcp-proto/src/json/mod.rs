@@ -1,6 +1,7 @@
 //! JSON at the level of bytes: find what matters, leave the rest raw.
 //!
-//! Owns the scanner, helpers for raw tokens, and the message writers. Nothing here builds a tree or copies a payload.
+//! Owns the scanner, helpers for raw tokens, and the message writers. Nothing here builds a tree or
+//! copies a payload.
 
 pub mod scan;
 pub mod text;

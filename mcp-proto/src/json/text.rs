@@ -1,7 +1,8 @@
 //! Raw tokens: decode, compare, escape, and walk them.
 //!
-//! Owns everything between a raw JSON token and the text it stands for. Only [`decode_str`] allocates, and only if there
-//! is an escape. Functions that take a raw token accept anything and answer "no" to what is not such a token.
+//! Owns everything between a raw JSON token and the text it stands for. Only [`decode_str`]
+//! allocates, and only if there is an escape. Functions that take a raw token accept anything and
+//! answer "no" to what is not such a token.
 
 use std::borrow::Cow;
 
@@ -101,7 +102,8 @@ pub fn write_contents(out: &mut Outbox, text: &str) {
     }
 }
 
-/// The members of a raw object, in order, as raw key (with quotes) and raw value. Ends at the first fault.
+/// The members of a raw object, in order, as raw key (with quotes) and raw value. Ends at the first
+/// fault.
 pub fn members(object: &str) -> Members<'_> {
     let mut cursor = Cursor::new(object.as_bytes(), DEPTH_CAP);
     cursor.whitespace();
@@ -320,11 +322,12 @@ pub(super) fn plain_len(bytes: &[u8]) -> (usize, bool) {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The high bit of every byte that is a quote, a backslash or below 0x20. A borrow can set further bits, but only above
-/// the first true one, so the lowest is exact.
+/// The high bit of every byte that is a quote, a backslash or below 0x20. A borrow can set further
+/// bits, but only above the first true one, so the lowest is exact.
 #[inline(always)]
 fn special_bytes(word: u64) -> u64 {
-    // Flipping bit 1 puts the quote (0x22) at 0x20, right above the control characters, and moves nothing else below.
+    // Flipping bit 1 puts the quote (0x22) at 0x20, right above the control characters, and moves
+    // nothing else below.
     let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
     quote_or_control | backslash

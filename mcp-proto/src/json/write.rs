@@ -1,8 +1,8 @@
 //! Messages as byte templates.
 //!
-//! Owns the outer text of what we send. It adds no framing: the caller ends a line or wraps an event around it. Raw
-//! payloads pass through unparsed, with line breaks (which valid JSON has only between tokens) turned into spaces, so
-//! that no payload can break out of its frame.
+//! Owns the outer text of what we send. It adds no framing: the caller ends a line or wraps an
+//! event around it. Raw payloads pass through unparsed, with line breaks (which valid JSON has only
+//! between tokens) turned into spaces, so that no payload can break out of its frame.
 
 use bytes::{Bytes, BytesMut};
 
@@ -30,8 +30,8 @@ pub fn write_result(out: &mut Outbox, id: &WireId, result: &str) {
     end(out);
 }
 
-/// A complete error response. Without an id (it could not be read) the member is left out, as every revision's schema
-/// allows or, before 2025-11-25, does not forbid better.
+/// A complete error response. If the id could not be read, the member is left out: since 2025-11-25
+/// that is the rule, and before it null was not allowed either.
 pub fn write_error(out: &mut Outbox, id: Option<&WireId>, error: &WireError) {
     out.put(b"{\"jsonrpc\":\"2.0\",");
     if let Some(id) = id {
@@ -76,7 +76,8 @@ pub fn write_notification(out: &mut Outbox, method: &str, params: &str) {
     end(out);
 }
 
-/// `{"jsonrpc":"2.0","id":…,"method":…,"params":` — the caller appends the params and then calls [`end`].
+/// `{"jsonrpc":"2.0","id":…,"method":…,"params":` — the caller appends the params and then calls
+/// [`end`].
 pub fn request_start(out: &mut Outbox, id: u64, method: &str) {
     request_head(out, id, method);
     out.put(b",\"params\":");
@@ -132,7 +133,8 @@ pub fn integer(out: &mut Outbox, value: impl Into<i128>) {
     out.put(digits.as_bytes());
 }
 
-/// Appends a number that may have a fraction. What JSON cannot express (infinities, NaN) becomes `null`.
+/// Appends a number that may have a fraction. What JSON cannot express (infinities, NaN) becomes
+/// `null`.
 pub fn number(out: &mut Outbox, value: f64) {
     // Integers without `.0`, as every peer writes them.
     if value.trunc() == value && value.abs() < 1e15 {
