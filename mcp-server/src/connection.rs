@@ -1,0 +1,338 @@
+//! One byte stream of a server: a [`Link`] and the calls that it carries.
+//!
+//! Owns the parked calls, their wakers and the order of work. A handler's future is polled in place
+//! first; if it is ready, the answer is written at once: no task, no channel, no lock across await.
+//! Must never touch a socket, a clock or a runtime: the driver moves the bytes and tells the time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use mcp_proto::id::{CallId, RequestId};
+use mcp_proto::outbox::Outbox;
+use mcp_proto::reply::{Payload, Reply};
+use mcp_proto::server::{Link, LinkEvent, Progress, Refused, Step};
+use mcp_proto::time::{Instant, Now};
+use mcp_types::LoggingLevel;
+
+use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
+use crate::hub::Registration;
+use crate::journal::Sealer;
+use crate::Service;
+
+/// How long calls in flight may go on after the input ended or a shutdown was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the driver has to do before it polls again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Reading is allowed. Bytes in the outbox are always to be written.
+    pub read: bool,
+    /// Poll again at this time at the latest.
+    pub wakeup: Option<Instant>,
+    /// Everything was said: flush and close.
+    pub done: bool,
+}
+
+/// The server's end of one byte stream, ready to be driven by any runtime.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Context, Waker};
+/// use bytes::{Buf, BytesMut};
+/// use mcp_server::{Connection, InPlace, Server};
+/// use mcp_server::proto::{outbox::Outbox, time::{Instant, Now}};
+///
+/// let service = Server::new("demo", "1.0.0").build().unwrap();
+/// let mut connection = Connection::new(service, Arc::new(InPlace), [7; 32]);
+/// let mut input = BytesMut::from(&b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n"[..]);
+/// let mut outbox = Outbox::new(64 * 1024);
+/// let now = Now { instant: Instant::from_micros(0), unix_ms: 0 };
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let demand = connection.poll(&mut cx, now, &mut input, &mut outbox);
+/// assert!(demand.read && !demand.done);
+/// assert_eq!(&outbox.copy_to_bytes(outbox.remaining())[..],
+///            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    service: Service,
+    runtime: Arc<dyn Runtime>,
+    link: Link,
+    slots: Vec<Slot>,
+    /// Slots without a call.
+    free: Vec<usize>,
+    wakes: Arc<Wakes>,
+    /// Scratch for the list of woken slots.
+    woken: Vec<usize>,
+    hub: Registration,
+    sealer: Arc<Sealer>,
+    input_over: bool,
+    draining: bool,
+    drain_until: Option<Instant>,
+}
+
+/// A place for one parked call. Its waker outlives the call: a late wake is spurious, never wrong.
+#[derive(Debug)]
+struct Slot {
+    call: Option<(CallId, Running)>,
+    waker: Waker,
+}
+
+impl Connection {
+    /// A connection of `service`. `seed` must be fresh entropy: nonces are derived from it.
+    #[must_use]
+    pub fn new(service: Service, runtime: Arc<dyn Runtime>, seed: [u8; 32]) -> Self {
+        let wakes = Arc::new(Wakes::default());
+        let hub = service.hub().register();
+        let sealer = service.sealer(seed);
+        Self {
+            link: Link::new(Arc::clone(service.config())),
+            service,
+            runtime,
+            slots: Vec::new(),
+            free: Vec::new(),
+            wakes,
+            woken: Vec::new(),
+            hub,
+            sealer,
+            input_over: false,
+            draining: false,
+            drain_until: None,
+        }
+    }
+
+    /// The stream has no more input: end of file, error and hang-up alike. Calls in flight get a bounded
+    /// time to end.
+    pub fn end_of_input(&mut self) {
+        self.link.end_of_input();
+        self.input_over = true;
+    }
+
+    /// Starts a graceful end: subscriptions end with their completion response, new requests are
+    /// refused, calls in flight get a bounded time.
+    pub fn shutdown(&mut self) {
+        self.draining = true;
+    }
+
+    /// Does all the work that can be done now. Call it after every read, write, wake-up and timer.
+    pub fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        now: Now,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Demand {
+        self.wakes.set_parent(cx.waker());
+        if self.draining && self.drain_until.is_none() {
+            self.link.drain(out);
+            self.drain_until = Some(now.instant + DRAIN);
+        }
+        self.poll_woken(now, out);
+        let read = loop {
+            self.hub.take(cx, |change| self.link.changed(change));
+            match self.link.next(now, input, out) {
+                Step::Event(event) => self.handle(now, event, out),
+                Step::NeedInput => break !self.input_over,
+                Step::NeedFlush => break false,
+            }
+        };
+        if self.input_over && read_is_over(input) && self.drain_until.is_none() {
+            self.drain_until = Some(now.instant + DRAIN);
+        }
+        let ending = self.drain_until.filter(|_| self.draining || self.input_over);
+        let idle = self.free.len() == self.slots.len() && !out.has_remaining();
+        let done = ending.is_some_and(|until| idle || until <= now.instant);
+        let machine = self.link.poll_timeout().map(|wakeup| wakeup.at);
+        Demand { read, wakeup: [machine, ending].into_iter().flatten().min(), done }
+    }
+
+    fn handle(&mut self, now: Now, event: LinkEvent, out: &mut Outbox) {
+        match event {
+            LinkEvent::Call { id, inbound, context } => {
+                let sealer = Arc::clone(&self.sealer);
+                let start = CallStart { inbound, context, principal: None, extensions: None, sealer };
+                let running = Running::start(&self.service, &self.runtime, now, start);
+                let slot = self.park(id, running);
+                self.poll_slot(slot, now, out);
+            }
+            LinkEvent::Cancelled { id, .. } => {
+                self.hub.unlisten(id);
+                if let Some(slot) = self.slot_of(id) {
+                    self.vacate(slot);
+                }
+            }
+            LinkEvent::Listening { id, filter } => self.hub.listen(Some(id), &filter),
+            LinkEvent::Subscribed(filter) => self.hub.listen(None, &filter),
+            LinkEvent::Answered { call, request, outcome } => {
+                self.answered(call, request, Some(outcome), now, out);
+            }
+            LinkEvent::Expired { call, request } => self.answered(call, request, None, now, out),
+            _ => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        call: CallId,
+        request: RequestId,
+        outcome: Option<Result<bytes::Bytes, bytes::Bytes>>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let Some(slot) = self.slot_of(call) else { return };
+        if let Some((_, running)) = &mut self.slots[slot].call {
+            match outcome {
+                Some(outcome) => running.answered(request, outcome),
+                None => running.expired(request),
+            }
+        }
+        self.poll_slot(slot, now, out);
+    }
+
+    fn poll_woken(&mut self, now: Now, out: &mut Outbox) {
+        let mut woken = core::mem::take(&mut self.woken);
+        self.wakes.take(&mut woken);
+        for slot in woken.drain(..) {
+            self.poll_slot(slot, now, out);
+        }
+        self.woken = woken;
+    }
+
+    fn poll_slot(&mut self, slot: usize, now: Now, out: &mut Outbox) {
+        let Some(place) = self.slots.get_mut(slot) else { return };
+        let Some((id, running)) = &mut place.call else { return };
+        let id = *id;
+        let polled = running.poll(&mut task::Context::from_waker(&place.waker), now);
+        let mut sink = LinkSink { link: &mut self.link, id, now, out };
+        running.drain(&mut sink);
+        let Poll::Ready(finish) = polled else { return };
+        // `Stale` means that the peer cancelled in between: nothing may be sent.
+        let _ = match finish {
+            Finish::Reply { body, meta, kind, cache } => {
+                let reply = Reply {
+                    body: Payload::Shared(body),
+                    meta: meta.as_ref().map(mcp_types::Json::as_str),
+                    kind,
+                    cache,
+                };
+                self.link.respond(id, &reply, out)
+            }
+            Finish::Fail(error) => self.link.fail(id, &error, out),
+        };
+        self.vacate(slot);
+    }
+
+    fn park(&mut self, id: CallId, running: Running) -> usize {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let key = self.slots.len();
+            let waker = Waker::from(Arc::new(CallWake { key, wakes: Arc::clone(&self.wakes) }));
+            self.slots.push(Slot { call: None, waker });
+            key
+        });
+        self.slots[slot].call = Some((id, running));
+        slot
+    }
+
+    fn vacate(&mut self, slot: usize) {
+        self.slots[slot].call = None;
+        self.free.push(slot);
+    }
+
+    fn slot_of(&self, call: CallId) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
+    }
+}
+
+/// Whether nothing but an incomplete rest is left of the input.
+fn read_is_over(input: &BytesMut) -> bool {
+    !input.has_remaining()
+}
+
+/// Which slots were woken, and whom to tell.
+#[derive(Debug, Default)]
+struct Wakes {
+    state: Mutex<(Vec<usize>, Option<Waker>)>,
+}
+
+impl Wakes {
+    fn set_parent(&self, waker: &Waker) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.1.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.1 = Some(waker.clone());
+        }
+    }
+
+    fn take(&self, into: &mut Vec<usize>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        core::mem::swap(&mut state.0, into);
+    }
+
+    fn wake(&self, key: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.0.contains(&key) {
+            state.0.push(key);
+        }
+        let parent = state.1.clone();
+        drop(state);
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+}
+
+/// The waker of one slot.
+struct CallWake {
+    key: usize,
+    wakes: Arc<Wakes>,
+}
+
+impl Wake for CallWake {
+    fn wake(self: Arc<Self>) {
+        self.wakes.wake(self.key);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wakes.wake(self.key);
+    }
+}
+
+/// Where a call's messages go: its own link.
+struct LinkSink<'a> {
+    link: &'a mut Link,
+    id: CallId,
+    now: Now,
+    out: &'a mut Outbox,
+}
+
+impl CallSink for LinkSink<'_> {
+    fn has_room(&self) -> bool {
+        !self.out.is_full()
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        // `Stale` means that the call was cancelled: nothing may be sent for it. The same below.
+        let _ = self.link.progress(self.id, progress.clone(), self.out);
+    }
+
+    fn log(&mut self, level: LoggingLevel, logger: Option<&str>, data: &str) {
+        let _ = self.link.log(self.id, level, logger, data, self.out);
+    }
+
+    fn request(&mut self, method: &str, params: &str) -> Result<RequestId, Refused> {
+        self.link.request(self.now, self.id, method, params, self.out)
+    }
+
+    fn withdraw(&mut self, request: RequestId) {
+        self.link.withdraw(request, self.out);
+    }
+
+    fn notify(&mut self, method: &str, params: &str) {
+        let _ = self.link.notify(self.id, method, params, self.out);
+    }
+
+    fn close_stream(&mut self, _retry: Option<Duration>) {
+        // A byte stream has no stream per call to close.
+    }
+}

@@ -1,0 +1,86 @@
+//! The framework for MCP servers: handlers, registry, context, and the glue that polls them.
+//!
+//! A server is an immutable value: build it once from tools, resources and prompts, then hand it to a
+//! driver. This crate has no sockets, no clock and no runtime of its own; `mcp-driver-tokio` has.
+//!
+//! ```
+//! use mcp_server::{Server, ToolRunner, tool};
+//!
+//! /// Adds two numbers.
+//! #[tool(read_only, idempotent)]
+//! fn add(a: f64, /** the second addend */ b: f64) -> f64 {
+//!     a + b
+//! }
+//!
+//! let service = Server::new("adder", "1.0.0").tool(add).build().expect("the server is well formed");
+//! let result = ToolRunner::new(service).call("add", r#"{"a":1,"b":2}"#).expect("the tool exists");
+//! assert_eq!(result.structured_content.expect("structured").as_str(), r#"{"result":3.0}"#);
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`Server`] builds, [`Service`] is what was built; [`tool`], [`resource`] and [`prompt`] are the
+//!   attributes, [`Tool::builder`], [`Resource::builder`] and [`Prompt::builder`] the way without macros;
+//! - [`Context`] is what a handler may do: report progress, log, ask the client, remember;
+//! - [`Connection`] (byte streams) and [`http::HttpServer`] (requests) are what drivers drive;
+//! - [`ToolRunner`] calls handlers without any transport.
+
+#![forbid(unsafe_code)]
+
+mod argument;
+mod ask;
+mod ask_error;
+mod auth;
+mod builder;
+mod call;
+mod canonical;
+mod cell;
+mod check;
+mod completion;
+mod connection;
+mod context;
+mod dispatch;
+mod elicit;
+mod elsewhere;
+mod form;
+mod formats;
+pub mod http;
+mod hub;
+mod journal;
+mod once;
+mod outcome;
+mod page;
+mod prompt;
+mod registry;
+mod resource;
+mod result;
+mod runner;
+mod runtime;
+mod sample;
+mod schema;
+mod script;
+mod suggest;
+mod suspend;
+mod template;
+mod tool;
+mod validate;
+
+pub use argument::{Arguments, FromArgument};
+pub use ask::AskError;
+pub use auth::{Authenticating, Authenticator, Denied, Principal, ProtectedResource, StaticBearer, bearer_token};
+pub use builder::{BuildError, IntoService, Problem, Prompts, Resources, Server, Service, Tools, Warning};
+pub use call::{InPlace, Runtime};
+pub use completion::{CompletionRequest, Completions};
+pub use connection::{Connection, Demand};
+pub use context::Context;
+pub use elicit::{Elicited, url_elicitation_required};
+pub use hub::{Hub, Registration};
+pub use journal::Sealer;
+
+pub use mcp_proto as proto;
+pub use mcp_types as types;
+pub use outcome::BoxFuture;
+pub use prompt::{IntoMessages, IntoPrompt, Prompt, PromptBuilder};
+pub use resource::{AsJson, IntoContents, IntoResource, ReadRequest, Resource, ResourceBuilder};
+pub use result::{HandlerError, IntoToolResult};
+pub use tool::{IntoTool, Tool, ToolBuilder};
