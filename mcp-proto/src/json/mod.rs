@@ -8,6 +8,8 @@ pub mod text;
 pub mod write;
 
 mod cursor;
+mod envelope;
+mod malformed;
 mod message;
 
 pub use message::{Inbound, PIN_THRESHOLD};
