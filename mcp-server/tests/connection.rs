@@ -1,0 +1,208 @@
+//! A whole server behind a connection, driven by hand: no runtime, no socket, no clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Wake, Waker};
+
+use bytes::{Buf, BytesMut};
+use mcp_server::proto::outbox::Outbox;
+use mcp_server::proto::time::{Instant, Now};
+use mcp_server::{Connection, Context, Demand, HandlerError, InPlace, Server, Service, Tool};
+use serde_json::{Value, json};
+
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Rig {
+    connection: Connection,
+    input: BytesMut,
+    out: Outbox,
+    now: Now,
+    woken: Arc<Woken>,
+}
+
+impl Rig {
+    fn new(service: Service) -> Self {
+        Self {
+            connection: Connection::new(service, Arc::new(InPlace), [1; 32]),
+            input: BytesMut::new(),
+            out: Outbox::new(1 << 20),
+            now: Now::new(Instant::from_micros(1), 1_785_000_000_000),
+            woken: Arc::default(),
+        }
+    }
+
+    fn poll(&mut self) -> Demand {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let mut cx = TaskContext::from_waker(&waker);
+        self.connection.poll(&mut cx, self.now, &mut self.input, &mut self.out)
+    }
+
+    fn say(&mut self, line: &str) -> Vec<Value> {
+        self.input.extend_from_slice(line.as_bytes());
+        self.input.extend_from_slice(b"\n");
+        self.poll();
+        self.written()
+    }
+
+    fn written(&mut self) -> Vec<Value> {
+        let bytes = self.out.copy_to_bytes(self.out.remaining());
+        let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    fn call(&mut self, id: u32, tool: &str, more: &str) -> Vec<Value> {
+        self.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{{META},"name":"{tool}","arguments":{{}}{more}}}}}"#
+        ))
+    }
+
+    fn initialize(&mut self) {
+        let answer = self.say(
+            r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#,
+        );
+        assert_eq!(answer[0]["result"]["protocolVersion"], "2025-11-25");
+    }
+}
+
+fn object_schema() -> Value {
+    json!({"type": "object"})
+}
+
+/// A gate that a test opens from outside the connection.
+#[derive(Default)]
+struct Gate(std::sync::Mutex<(bool, Option<Waker>)>);
+
+impl Gate {
+    fn open(&self) {
+        let mut gate = self.0.lock().unwrap();
+        gate.0 = true;
+        if let Some(waker) = gate.1.take() {
+            waker.wake();
+        }
+    }
+
+    async fn pass(&self) {
+        std::future::poll_fn(|cx| {
+            let mut gate = self.0.lock().unwrap();
+            if gate.0 {
+                return std::task::Poll::Ready(());
+            }
+            gate.1 = Some(cx.waker().clone());
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+fn gated(gate: &Arc<Gate>) -> Server {
+    let gate = Arc::clone(gate);
+    Server::new("test", "1.0.0")
+        .tool(
+            Tool::builder("wait").input_schema(object_schema()).call_async(
+                move |_: Value, _: Context| {
+                    let gate = Arc::clone(&gate);
+                    async move {
+                        gate.pass().await;
+                        Ok::<_, HandlerError>("passed".to_owned())
+                    }
+                },
+            ),
+        )
+        .tool(
+            Tool::builder("quick")
+                .input_schema(object_schema())
+                .call(|_: Value, _: Context| Ok::<_, HandlerError>("quick".to_owned())),
+        )
+        .tool(Tool::builder("panic").input_schema(object_schema()).call(
+            |_: Value, _: Context| -> Result<String, HandlerError> { panic!("a secret") },
+        ))
+}
+
+#[test]
+fn a_pending_call_delays_nobody_and_is_answered_when_it_wakes() {
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::new(gated(&gate).build().unwrap());
+    assert!(rig.call(1, "wait", "").is_empty());
+    let quick = rig.call(2, "quick", "");
+    assert_eq!(quick[0]["result"]["content"][0]["text"], "quick");
+    assert_eq!(rig.woken.0.load(Ordering::SeqCst), 0);
+    gate.open();
+    assert_eq!(rig.woken.0.load(Ordering::SeqCst), 1, "the driver hears of it");
+    rig.poll();
+    assert_eq!(rig.written()[0]["id"], 1);
+}
+
+#[test]
+fn a_panicking_handler_answers_without_leaking_and_hurts_nobody() {
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::new(gated(&gate).build().unwrap());
+    let answer = rig.call(1, "panic", "");
+    assert!(answer[0].get("error").is_some() || answer[0]["result"]["isError"] == true, "{answer:?}");
+    assert!(!answer[0].to_string().contains("secret"), "{answer:?}");
+    assert_eq!(rig.call(2, "quick", "").len(), 1);
+}
+
+#[test]
+fn a_cancelled_call_is_dropped_and_its_late_wake_is_harmless() {
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::new(gated(&gate).build().unwrap());
+    rig.call(1, "wait", "");
+    rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    gate.open();
+    rig.poll();
+    assert!(rig.written().is_empty());
+    assert_eq!(Arc::strong_count(&gate), 2, "the handler's future is gone");
+}
+
+#[test]
+fn the_end_of_input_lets_calls_finish_within_a_bound() {
+    let gate = Arc::new(Gate::default());
+    let mut rig = Rig::new(gated(&gate).build().unwrap());
+    rig.call(1, "wait", "");
+    rig.connection.end_of_input();
+    let demand = rig.poll();
+    assert!(!demand.done && !demand.read);
+    let bound = demand.wakeup.expect("the drain has a bound");
+    gate.open();
+    rig.poll();
+    assert_eq!(rig.written().len(), 1);
+    assert!(rig.poll().done);
+
+    let mut hung = Rig::new(gated(&Arc::default()).build().unwrap());
+    hung.call(1, "wait", "");
+    hung.connection.end_of_input();
+    assert!(!hung.poll().done);
+    hung.now.instant = bound;
+    assert!(hung.poll().done, "a handler that never ends does not keep the process");
+}
+
+#[test]
+fn changes_reach_listeners_of_both_eras_on_one_stream() {
+    let service = gated(&Arc::default()).build().unwrap();
+    let mut rig = Rig::new(service.clone());
+    rig.initialize();
+    let ack = rig.say(&format!(
+        r#"{{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{{{META},"notifications":{{"toolsListChanged":true}}}}}}"#
+    ));
+    assert_eq!(ack[0]["method"], "notifications/subscriptions/acknowledged");
+    assert!(service.tools().remove("quick"));
+    assert!(rig.woken.0.load(Ordering::SeqCst) > 0, "the driver hears of it");
+    rig.poll();
+    let written = rig.written();
+    assert_eq!(written.len(), 2, "one tagged, one legacy: {written:?}");
+    assert!(written.iter().all(|frame| frame["method"] == "notifications/tools/list_changed"));
+    rig.connection.shutdown();
+    rig.poll();
+    let end = rig.written();
+    assert_eq!(end[0]["id"], "s", "{end:?}");
+    assert!(rig.poll().done);
+}
