@@ -1,0 +1,93 @@
+//! The attributes `#[tool]`, `#[resource]` and `#[prompt]` of `mcp-server`.
+//!
+//! Each turns a function into a unit type of the same name that is a tool, a resource or a prompt, by expanding to the public
+//! builders of `mcp-server`. The type dereferences to the function, so `add(1.0, 2.0)` still works. What the attributes mean is
+//! documented on each of them; what they accept is checked here, at compile time, with the place of the mistake.
+
+mod expand;
+mod function;
+mod options;
+mod prompt;
+mod resource;
+mod tool;
+
+use proc_macro::TokenStream;
+
+/// Makes a tool of a function.
+///
+/// The arguments become the input schema, the return type the output schema, doc comments become descriptions.
+///
+/// ```ignore
+/// /// Adds two numbers.
+/// #[tool(read_only, idempotent)]
+/// async fn add(a: f64, /** the second addend */ b: f64) -> f64 {
+///     a + b
+/// }
+/// ```
+///
+/// # Options
+///
+/// `name = "…"` (otherwise the function's), `title = "…"`, `description = "…"` (otherwise the doc comment), `icon = "https://…"`;
+/// the hints `read_only`, `destructive`, `idempotent`, `open_world` (also `destructive = false`);
+/// `scopes("a", "b")`: what a caller must be allowed to do; `blocking`: a `fn` that runs on the pool of threads; `spawn`: an
+/// `async fn` that runs as a task.
+///
+/// # Arguments
+///
+/// Anything that derives `serde::Deserialize` and `schemars::JsonSchema`; `Option` makes an argument optional; `&str`, `&[T]` and
+/// `Option<&str>` borrow from the arguments. `Context`, `&Context` and `State<T>` are not arguments but what the framework
+/// provides. On an argument: doc comments, `#[serde(…)]`, `#[schemars(…)]`, and
+/// `#[mcp(name = "…", description = "…", default = expression, header = "Region")]`.
+#[proc_macro_attribute]
+pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(options, item, tool::expand)
+}
+
+/// Makes a resource, or a family of them, of a function.
+///
+/// ```ignore
+/// /// The configuration.
+/// #[resource("config://app", mime_type = "application/json")]
+/// fn config() -> String { … }
+///
+/// /// A user's profile.
+/// #[resource(template = "users://{id}/profile")]
+/// async fn profile(id: u64) -> Result<Option<String>, DatabaseError> { … }
+/// ```
+///
+/// # Options
+///
+/// `uri = "…"` or `template = "…"`, or just the text; `name = "…"` (otherwise the function's), `title`, `description`,
+/// `mime_type`, `icon`, `size = 42`, `scopes("a")`, `blocking`, `spawn`.
+///
+/// # Arguments
+///
+/// One for each variable of the template, of a type that comes from text (`FromArgument`): strings, numbers, `bool`, `char`,
+/// `Option`. A `ReadRequest` gives the URI as it was asked for. `Context` and `State<T>` as with tools. On an argument:
+/// `#[mcp(name = "…", complete = function, complete_with = ["a", "b"], complete_async = function)]`.
+#[proc_macro_attribute]
+pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(options, item, resource::expand)
+}
+
+/// Makes a prompt of a function.
+///
+/// ```ignore
+/// /// Asks for a code review.
+/// #[prompt]
+/// fn review(code: String, #[mcp(complete_with = ["rust", "python"])] language: Option<String>) -> String { … }
+/// ```
+///
+/// # Options
+///
+/// `name = "…"` (otherwise the function's), `title`, `description`, `icon`, `scopes("a")`, `blocking`, `spawn`.
+///
+/// # Arguments
+///
+/// Of a type that comes from text (`FromArgument`): strings, numbers, `bool`, `char`; `Option` makes one optional. `Context` and
+/// `State<T>` as with tools. On an argument: doc comments and `#[mcp(name = "…", title = "…", description = "…",
+/// default = expression, complete = function, complete_with = ["a", "b"], complete_async = function)]`.
+#[proc_macro_attribute]
+pub fn prompt(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::attribute(options, item, prompt::expand)
+}
