@@ -371,6 +371,10 @@ fn note_slow(context: &Context, before: Option<Instant>, after: Option<Instant>)
 }
 
 #[cfg(test)]
+#[path = "call_testing.rs"]
+mod testing;
+
+#[cfg(test)]
 #[path = "call_tests.rs"]
 mod tests;
 

@@ -472,3 +472,7 @@ fn check_text(schema: &StringSchema, text: &str) -> Result<(), String> {
         Err(format!("expected {what}, got another text"))
     }
 }
+
+#[cfg(test)]
+#[path = "form_tests.rs"]
+mod tests;

@@ -326,3 +326,7 @@ pub(crate) fn digest(parts: &[&str]) -> u64 {
     }
     hash
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

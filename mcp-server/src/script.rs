@@ -277,6 +277,15 @@ impl Script {
         })
     }
 
+    /// Whether the result depends on what the client was asked.
+    pub(crate) fn is_dialogue(&self) -> bool {
+        self.rounds > 0
+            || self
+                .entries
+                .iter()
+                .any(|entry| entry.record.kind != Kind::Once)
+    }
+
     /// The key of an entry, as the client sees it.
     pub(crate) fn key(&self, index: usize) -> &str {
         self.entries

@@ -147,7 +147,8 @@ pub(crate) fn conclude(
     match script.finish() {
         Err(diverged) if !failed() => Finish::Fail(diverged.into()),
         // What came out of a dialogue is never to be cached.
-        _ => reply(body, cache.map(|_| CacheHint::NONE)),
+        _ if script.is_dialogue() => reply(body, cache.map(|_| CacheHint::NONE)),
+        _ => reply(body, cache),
     }
 }
 
