@@ -1,0 +1,247 @@
+//! An admitted call that runs, with or without its connection.
+//!
+//! Owns the order of a poll: what the client said meanwhile, the handler, what the handler says. Must never
+//! keep a modern call alive after its reader left, nor end a legacy one because of it.
+//!
+//! ```text
+//! Connected ──reader leaves──▶ modern: dropped, which cancels
+//!                              legacy: Detached (the runtime polls it), its events go to the replay ring
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mcp_proto::error::WireError;
+use mcp_proto::http::exchange::{Draining, Exchange, Open};
+use mcp_proto::http::status::{Origin, status_for};
+use mcp_proto::judge::Era;
+use mcp_proto::json::write;
+use mcp_proto::outbox::Outbox;
+use mcp_proto::reply::{Payload, Reply};
+use mcp_proto::time::{Instant, Now};
+use mcp_types::Json;
+
+use super::gauge::Permit;
+use super::lane::{Lane, LaneSink};
+use crate::call::{Finish, Running};
+
+/// A call that runs.
+pub(super) struct Active {
+    running: Running,
+    lane: Lane,
+    _permit: Permit,
+}
+
+/// Why an active call needs no further poll here.
+enum Over {
+    Finished(Finish),
+    /// The client cancelled it: nothing more may be said.
+    Cancelled,
+    /// The handler closed the connection; the call itself goes on.
+    Closed(Option<Duration>),
+}
+
+impl Active {
+    pub(super) const fn new(running: Running, lane: Lane, permit: Permit) -> Self {
+        Self { running, lane, _permit: permit }
+    }
+
+    pub(super) fn wakeup(&self) -> Option<Instant> {
+        self.lane.deadline()
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        mut exchange: Option<&mut Exchange<Open>>,
+    ) -> Poll<Over> {
+        let waker = cx.waker().clone();
+        let news = self.lane.news(now, &waker);
+        if news.cancelled {
+            return Poll::Ready(Over::Cancelled);
+        }
+        for (request, outcome) in news.answers {
+            match outcome {
+                Some(outcome) => self.running.answered(request, outcome),
+                None => self.running.expired(request),
+            }
+        }
+        let polled = self.running.poll(cx, now);
+        let mut sink =
+            LaneSink { lane: &mut self.lane, exchange: exchange.as_deref_mut(), now, waker: &waker };
+        self.running.drain(&mut sink);
+        match polled {
+            Poll::Ready(finish) => Poll::Ready(Over::Finished(finish)),
+            Poll::Pending => {
+                // From here on others may want to reach it: cancel, answer, resume.
+                self.lane.attach(now, &waker, exchange);
+                self.lane.close.take().map_or(Poll::Pending, |retry| Poll::Ready(Over::Closed(retry)))
+            }
+        }
+    }
+
+    /// Says the last word, to whoever can hear it.
+    fn finish(self, now: Instant, mut exchange: Option<Exchange<Open>>, finish: Finish) -> Option<Exchange<Draining>> {
+        let lane = &self.lane;
+        lane.withdraw_all(now, exchange.as_mut());
+        let finish = within(finish, lane.shared.service.config().limits().max_frame_out);
+        match exchange {
+            None => {
+                lane.emit_last(now, None, |out| write_finish(lane, finish, out));
+                None
+            }
+            Some(mut exchange) if exchange.is_stream() => {
+                lane.emit_last(now, Some(&mut exchange), |out| write_finish(lane, finish, out));
+                Some(exchange.end(now))
+            }
+            Some(exchange) => {
+                let era = if lane.context.is_modern() { Era::Modern } else { Era::Legacy };
+                let code = if let Finish::Fail(error) = &finish { Some(error.code) } else { None };
+                let status = status_for(Origin::Handled(era), code);
+                Some(exchange.finish(now, status, |out| write_finish(lane, finish, out)))
+            }
+        }
+    }
+
+    /// One poll as a member of a batch: `None` while it runs, then its last word, if it has one.
+    pub(super) fn poll_member(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        exchange: &mut Exchange<Open>,
+    ) -> Option<Option<Bytes>> {
+        match self.poll(cx, now, Some(exchange)) {
+            Poll::Pending | Poll::Ready(Over::Closed(_)) => None,
+            Poll::Ready(Over::Cancelled) => Some(None),
+            Poll::Ready(Over::Finished(finish)) => {
+                self.lane.withdraw_all(now.instant, Some(exchange));
+                let finish = within(finish, self.lane.shared.service.config().limits().max_frame_out);
+                let mut out = Outbox::new(usize::MAX);
+                write_finish(&self.lane, finish, &mut out);
+                Some(Some(out.take_bytes()))
+            }
+        }
+    }
+
+    /// Lets a legacy call go on without a reader.
+    pub(super) fn detach(mut self, began: bool) {
+        self.lane.disconnected(began);
+        let shared = Arc::clone(&self.lane.shared);
+        shared.runtime.spawn(Box::pin(Detached(Some(self))));
+    }
+}
+
+fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
+    match finish {
+        Finish::Reply { body, meta, kind, cache } => {
+            let meta = meta.as_ref().map(Json::as_str);
+            let reply = Reply { body: Payload::Shared(body), meta, kind, cache };
+            reply.write(out, &lane.id, lane.context.revision, lane.shared.service.config());
+        }
+        Finish::Fail(error) => write::write_error(out, Some(&lane.id), &error),
+    }
+}
+
+/// An answer must fit the limit on outgoing messages.
+fn within(finish: Finish, max: usize) -> Finish {
+    match finish {
+        Finish::Reply { body, .. } if body.len() > max => {
+            Finish::Fail(WireError::internal("the result is larger than this server may send"))
+        }
+        finish => finish,
+    }
+}
+
+/// A call and the exchange that waits for it.
+pub(super) struct Connected {
+    /// `None` only while it is being moved out.
+    inner: Option<(Active, Exchange<Open>)>,
+}
+
+impl Connected {
+    pub(super) const fn new(active: Active, exchange: Exchange<Open>) -> Self {
+        Self { inner: Some((active, exchange)) }
+    }
+
+    /// Ready when the rest of the answer is known.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
+        let Some((active, exchange)) = &mut self.inner else { return Poll::Pending };
+        let over = match active.poll(cx, now, Some(exchange)) {
+            Poll::Ready(over) => over,
+            Poll::Pending => {
+                exchange.tick(now.instant);
+                return Poll::Pending;
+            }
+        };
+        let Some((active, mut exchange)) = self.inner.take() else { return Poll::Pending };
+        match over {
+            Over::Finished(finish) => {
+                active.finish(now.instant, Some(exchange), finish).map_or(Poll::Pending, Poll::Ready)
+            }
+            Over::Cancelled => Poll::Ready(exchange.end(now.instant)),
+            Over::Closed(retry) if active.lane.emit_retry(now.instant, &mut exchange, retry) => {
+                active.detach(true);
+                Poll::Ready(exchange.end(now.instant))
+            }
+            Over::Closed(_) => {
+                // Not a stream, or none that could be resumed: there is nothing to close.
+                self.inner = Some((active, exchange));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(super) fn exchange(&mut self) -> Option<&mut Exchange<Open>> {
+        self.inner.as_mut().map(|(_, exchange)| exchange)
+    }
+
+    pub(super) fn wakeup(&self) -> Option<Instant> {
+        let (active, exchange) = self.inner.as_ref()?;
+        [active.wakeup(), exchange.wakeup().map(|wakeup| wakeup.at)].into_iter().flatten().min()
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        if let Some((active, exchange)) = self.inner.take()
+            && active.lane.is_legacy()
+        {
+            // 2025-11-25 transports, "Sending Messages" 6: a disconnection is not a cancellation.
+            active.detach(exchange.is_stream());
+        }
+    }
+}
+
+/// A legacy call whose connection is gone. The runtime polls it; nobody waits for it.
+struct Detached(Option<Active>);
+
+impl Future for Detached {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(active) = &mut self.0 else { return Poll::Ready(()) };
+        let now = active.lane.shared.now();
+        loop {
+            match active.poll(cx, now, None) {
+                Poll::Pending => return Poll::Pending,
+                // Closed already.
+                Poll::Ready(Over::Closed(_)) => {}
+                Poll::Ready(Over::Cancelled) => break,
+                Poll::Ready(Over::Finished(finish)) => {
+                    if let Some(active) = self.0.take() {
+                        active.finish(now.instant, None, finish);
+                    }
+                    break;
+                }
+            }
+        }
+        self.0 = None;
+        Poll::Ready(())
+    }
+}

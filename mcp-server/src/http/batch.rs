@@ -1,0 +1,179 @@
+//! A batch of messages in one POST, which 2025-03-26 had and no other revision.
+//!
+//! Owns the members that run and the answers that wait for them. Must never take a batch from a session of
+//! another revision, an `initialize` inside of one, or more members than calls may be in flight.
+//! Source: 2025-03-26 basic "Batching" and basic/transports, "Sending Messages to the Server".
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::StatusCode;
+use mcp_proto::error::WireError;
+use mcp_proto::http::exchange::{Draining, Exchange, Open};
+use mcp_proto::id::WireId;
+use mcp_proto::json::{Inbound, Kind, text, write};
+use mcp_proto::judge::{self, Era};
+use mcp_proto::legacy::SessionToken;
+use mcp_proto::method::Method;
+use mcp_proto::outbox::Outbox;
+use mcp_proto::reply::{Payload, Reply};
+use mcp_proto::time::{Instant, Now};
+use mcp_types::{Json, Revision};
+
+use super::active::Active;
+use super::call::{Answer, Reading, State};
+use super::lane::Lane;
+use super::legacy::{JUDGED, Step, no_session};
+
+/// The requests of a batch that are not all answered yet.
+pub(super) struct Batch {
+    members: Vec<Active>,
+    /// Answers that wait for the others, or for the stream.
+    answers: Vec<Bytes>,
+    /// `None` only while it is being moved out.
+    exchange: Option<Exchange<Open>>,
+}
+
+impl Batch {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
+        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let answers = &mut self.answers;
+        self.members.retain_mut(|member| match member.poll_member(cx, now, exchange) {
+            None => true,
+            Some(answer) => {
+                answers.extend(answer);
+                false
+            }
+        });
+        exchange.tick(now.instant);
+        if exchange.is_stream() {
+            for answer in answers.drain(..) {
+                exchange.event(now.instant, |out| out.put_shared(answer));
+            }
+        }
+        if !self.members.is_empty() {
+            return Poll::Pending;
+        }
+        let Some(exchange) = self.exchange.take() else { return Poll::Pending };
+        if exchange.is_stream() || self.answers.is_empty() {
+            return Poll::Ready(exchange.end(now.instant));
+        }
+        let answers = core::mem::take(&mut self.answers);
+        Poll::Ready(exchange.finish(now.instant, StatusCode::OK, |out| {
+            for (index, answer) in answers.into_iter().enumerate() {
+                out.put_byte(if index == 0 { b'[' } else { b',' });
+                out.put_shared(answer);
+            }
+            out.put_byte(b']');
+        }))
+    }
+
+    pub(super) fn exchange(&mut self) -> Option<&mut Exchange<Open>> {
+        self.exchange.as_mut()
+    }
+
+    pub(super) fn wakeup(&self) -> Option<Instant> {
+        let own = self.exchange.as_ref()?.wakeup().map(|wakeup| wakeup.at);
+        self.members.iter().filter_map(Active::wakeup).chain(own).min()
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // A disconnection is not a cancellation.
+        self.members.drain(..).for_each(|member| member.detach(false));
+    }
+}
+
+impl Reading {
+    pub(super) fn batch(self: Box<Self>, now: Now, body: Bytes, exchange: Exchange<Open>) -> Answer {
+        let refuse = |exchange, error: WireError| Answer::refused(exchange, now, JUDGED, None, &error);
+        let token = match self.session(now) {
+            Ok(token) if token.revision == Revision::V2025_03_26 => token,
+            Ok(_) => {
+                let error = WireError::invalid_request(
+                    "batches exist in 2025-03-26 only; send each message as a POST of its own",
+                );
+                return refuse(exchange, error);
+            }
+            Err(none) => return no_session(none, now, exchange, None),
+        };
+        let valid = core::str::from_utf8(&body).ok().filter(|text| Json::parse(*text).is_ok());
+        let Some(text) = valid else {
+            return refuse(exchange, WireError::parse_error("the body is not valid JSON"));
+        };
+        let limits = self.shared.service.config().limits();
+        let count = text::elements(text).take(limits.max_calls + 1).count();
+        if count == 0 || count > limits.max_calls {
+            let error = WireError::invalid_request(format!("a batch has 1 to {} messages", limits.max_calls));
+            return refuse(exchange, error);
+        }
+        let mut batch = Batch { members: Vec::new(), answers: Vec::new(), exchange: Some(exchange) };
+        for element in text::elements(text) {
+            self.member(now, &token, body.slice_ref(element.as_bytes()), &mut batch);
+        }
+        if batch.members.is_empty() && batch.answers.is_empty() {
+            return Answer::accepted();
+        }
+        Answer::from_state(State::Batch(Box::new(batch)))
+    }
+
+    fn member(&self, now: Now, token: &SessionToken, bytes: Bytes, batch: &mut Batch) {
+        let config = self.shared.service.config();
+        let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
+            Ok(inbound) => inbound,
+            Err(malformed) => {
+                let id = malformed.id.get(&bytes).and_then(|token| core::str::from_utf8(token).ok());
+                let id = id.and_then(WireId::from_token);
+                let error = WireError::new(malformed.kind.code(), malformed.kind.message());
+                return batch.answers.push(refusal(id.as_ref(), &error));
+            }
+        };
+        match inbound.envelope.kind {
+            Kind::Notification => self.notified(now, token, &inbound),
+            Kind::Result | Kind::Error => self.answered(now, token, &inbound),
+            Kind::Request => {
+                let Some(id) = inbound.id() else { return };
+                match self.member_request(now, token, id.clone(), &inbound) {
+                    Ok(Ok(active)) => batch.members.push(active),
+                    Ok(Err(answer)) => batch.answers.push(answer),
+                    Err(error) => batch.answers.push(refusal(Some(&id), &error)),
+                }
+            }
+        }
+    }
+
+    /// A call that runs, or an answer at once.
+    fn member_request(
+        &self,
+        now: Now,
+        token: &SessionToken,
+        id: WireId,
+        inbound: &Inbound,
+    ) -> Result<Result<Active, Bytes>, WireError> {
+        let config = self.shared.service.config();
+        let modern = judge::era(config, inbound, None) == Era::Modern;
+        if modern || inbound.envelope.method == Method::Initialize {
+            return Err(WireError::invalid_request("this request cannot be part of a batch"));
+        }
+        match self.step(now, token, inbound).map_err(|(_, error)| error)? {
+            Step::Done(revision) => {
+                let mut out = Outbox::new(usize::MAX);
+                Reply::complete(Payload::Slice(b"{}")).write(&mut out, &id, revision, config);
+                Ok(Err(out.take_bytes()))
+            }
+            Step::Run(context) => {
+                let lane = Lane::new(Arc::clone(&self.shared), id, context, Some(token.clone())).in_batch();
+                let active = self.start(now, inbound, lane, self.extensions.clone());
+                active.map(Ok).map_err(|refusal| refusal.error)
+            }
+        }
+    }
+}
+
+fn refusal(id: Option<&WireId>, error: &WireError) -> Bytes {
+    let mut out = Outbox::new(usize::MAX);
+    write::write_error(&mut out, id, error);
+    out.take_bytes()
+}
