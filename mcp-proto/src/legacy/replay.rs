@@ -148,11 +148,12 @@ impl Replay {
         self.streams.get(&stream).is_none_or(|state| state.ended)
     }
 
-    /// The oldest kept event of `stream` after position `sequence`, and its own position.
+    /// The oldest kept event of `stream` after position `seen` (`None`: nothing was seen yet), and its own
+    /// position.
     #[must_use]
-    pub fn after(&self, stream: u64, sequence: u64) -> Option<(u64, Bytes)> {
-        let mut events = self.events.iter();
-        let event = events.find(|event| event.stream == stream && event.sequence > sequence)?;
+    pub fn after(&self, stream: u64, seen: Option<u64>) -> Option<(u64, Bytes)> {
+        let news = |event: &&Event| event.stream == stream && Some(event.sequence) > seen;
+        let event = self.events.iter().find(news)?;
         Some((event.sequence, event.encoded.clone()))
     }
 
@@ -231,12 +232,12 @@ mod tests {
         let second = ring.push(a, |out| out.put(b"{\"b\":2}"));
         assert_eq!((cursor(&primed).stream, cursor(&primed).sequence), (a, 0));
         assert_eq!(
-            ring.after(a, cursor(&primed).sequence),
+            ring.after(a, Some(cursor(&primed).sequence)),
             Some((1, first.clone()))
         );
-        assert_eq!(ring.after(a, cursor(&first).sequence), Some((2, second)));
-        assert_eq!(ring.after(a, 2), None);
-        assert_eq!(ring.after(a, u64::MAX), None);
+        assert_eq!(ring.after(a, Some(cursor(&first).sequence)), Some((2, second)));
+        assert_eq!(ring.after(a, Some(2)), None);
+        assert_eq!(ring.after(a, Some(u64::MAX)), None);
         assert_ne!(
             id_of(&primed),
             id_of(&ring.prime(b, None)),
@@ -274,7 +275,7 @@ mod tests {
         assert!(ring.bytes() <= 400 && ring.events.len() == 5);
         ring.push(stream, |out| out.put(&[b'x'; 1000]));
         assert_eq!(
-            ring.after(stream, 0).unwrap().0,
+            ring.after(stream, None).unwrap().0,
             100,
             "larger than the bound, yet kept"
         );
