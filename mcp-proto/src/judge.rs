@@ -58,7 +58,7 @@ pub fn era(config: &ServerConfig, inbound: &Inbound, header_version: Option<&str
     let modern = envelope.meta_version.is_some()
         || envelope.meta_capabilities.is_some()
         || header_version.is_some_and(|v| Revision::parse(v).is_none_or(Revision::is_modern))
-        || (envelope.method.is_modern() && !envelope.method.is_legacy());
+        || envelope.method.is_modern_only();
     if modern { Era::Modern } else { Era::Legacy }
 }
 

@@ -225,7 +225,7 @@ impl Link {
     /// Calls in flight can still be answered. 2026-07-28, subscriptions "Graceful Closure".
     pub fn drain(&mut self, out: &mut Outbox) {
         self.draining = true;
-        let ids: smallvec::SmallVec<[CallId; 4]> = self.subscriptions().collect();
+        let ids: Vec<CallId> = self.subscriptions().collect();
         for id in ids {
             let Ok(entry) = self.calls.remove(id) else {
                 continue;
@@ -327,7 +327,7 @@ impl Link {
 
     /// Takes note of a change; the notifications are written by [`next`](Self::next).
     pub fn changed(&mut self, change: Change<'_>) {
-        let ids: smallvec::SmallVec<[CallId; 4]> = self.subscriptions().collect();
+        let ids: Vec<CallId> = self.subscriptions().collect();
         for id in ids {
             if let Ok(entry) = self.calls.get(id)
                 && let Some(subscription) = &mut entry.subscription
@@ -392,18 +392,16 @@ impl Link {
         }
     }
 
+    /// Answers what was, or may have been, a request; never a response or a notification, or two
+    /// peers could keep each other busy with errors.
     fn refuse_malformed(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
         self.violation();
-        let id = malformed
-            .id
-            .get(frame)
-            .and_then(|token| core::str::from_utf8(token).ok());
+        if matches!(malformed.form, Some(Kind::Notification | Kind::Result | Kind::Error)) {
+            return;
+        }
+        let id = malformed.id.get(frame).and_then(|token| core::str::from_utf8(token).ok());
         let id = id.and_then(WireId::from_token);
-        write_failure(
-            out,
-            id.as_ref(),
-            &WireError::new(malformed.kind.code(), malformed.kind.message()),
-        );
+        write_failure(out, id.as_ref(), &WireError::new(malformed.code(), malformed.message()));
     }
 
     fn request_received(
@@ -521,7 +519,7 @@ impl Link {
         if !self.pending_frames {
             return;
         }
-        let ids: smallvec::SmallVec<[CallId; 8]> = self
+        let ids: Vec<CallId> = self
             .calls
             .iter()
             .filter(|(_, entry)| entry.has_frame())
