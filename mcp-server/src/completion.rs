@@ -129,8 +129,8 @@ impl Completer {
     }
 
     /// Fixed values, filtered by what was typed.
-    pub(crate) fn among<I: IntoIterator<Item: Into<String>>>(values: I) -> Self {
-        let values: Vec<String> = values.into_iter().map(Into::into).collect();
+    pub(crate) fn among<I: IntoIterator<Item: AsRef<str>>>(values: I) -> Self {
+        let values: Vec<String> = values.into_iter().map(|value| value.as_ref().to_owned()).collect();
         Self::sync(move |request| {
             let typed = request.value.to_lowercase();
             values

@@ -59,6 +59,7 @@ mod runtime;
 mod sample;
 mod schema;
 mod script;
+mod state;
 mod suggest;
 mod suspend;
 mod template;
@@ -70,17 +71,36 @@ pub use ask::AskError;
 pub use auth::{Authenticating, Authenticator, Denied, Principal, ProtectedResource, StaticBearer, bearer_token};
 pub use builder::{BuildError, IntoService, Problem, Prompts, Resources, Server, Service, Tools, Warning};
 pub use call::{InPlace, Runtime};
+pub use check::Violation;
 pub use completion::{CompletionRequest, Completions};
 pub use connection::{Connection, Demand};
 pub use context::Context;
 pub use elicit::{Elicited, url_elicitation_required};
+pub use self::http::{Begin, HttpCall, HttpOptions, HttpServer};
 pub use hub::{Hub, Registration};
 pub use journal::Sealer;
-
+pub use mcp_macros::{prompt, resource, tool};
 pub use mcp_proto as proto;
 pub use mcp_types as types;
 pub use outcome::BoxFuture;
 pub use prompt::{IntoMessages, IntoPrompt, Prompt, PromptBuilder};
 pub use resource::{AsJson, IntoContents, IntoResource, ReadRequest, Resource, ResourceBuilder};
-pub use result::{HandlerError, IntoToolResult};
-pub use tool::{IntoTool, Tool, ToolBuilder};
+pub use result::{HandlerError, IntoHandlerError, IntoToolResult};
+pub use runner::{Note, Run, ToolRunner};
+pub use state::State;
+pub use tool::{IntoJson, IntoTool, Tool, ToolBuilder};
+
+/// For types of arguments and results: `#[derive(schemars::JsonSchema)]`.
+pub use schemars;
+/// For types of arguments and results: `#[derive(serde::Deserialize)]`.
+pub use serde;
+
+// What the attributes expand to names this crate from outside.
+extern crate self as mcp_server;
+
+/// What the attributes expand to. Not part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::result::{Returned, Settle};
+    pub use {schemars, serde};
+}

@@ -215,7 +215,7 @@ impl PromptBuilder {
     }
 
     /// Suggests those of the given values for an argument that begin with what was typed, whatever the case.
-    pub fn complete_with<I: IntoIterator<Item: Into<String>>>(
+    pub fn complete_with<I: IntoIterator<Item: AsRef<str>>>(
         mut self,
         argument: impl Into<String>,
         values: I,

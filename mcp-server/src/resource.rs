@@ -374,6 +374,16 @@ impl ResourceBuilder {
         self
     }
 
+    /// Suggests those of the given values for a variable that begin with what was typed, whatever the case.
+    pub fn complete_with<I: IntoIterator<Item: AsRef<str>>>(
+        mut self,
+        variable: impl Into<String>,
+        values: I,
+    ) -> Self {
+        self.completers.push((variable.into(), Completer::among(values)));
+        self
+    }
+
     /// Suggests values for a template variable.
     pub fn complete<C: Into<Completions>>(
         mut self,
