@@ -18,8 +18,8 @@ use bytes::Bytes;
 use mcp_proto::error::WireError;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
 use mcp_proto::http::status::{Origin, status_for};
-use mcp_proto::judge::Era;
 use mcp_proto::json::write;
+use mcp_proto::judge::Era;
 use mcp_proto::outbox::Outbox;
 use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::time::{Instant, Now};
@@ -47,7 +47,11 @@ enum Over {
 
 impl Active {
     pub(super) const fn new(running: Running, lane: Lane, permit: Permit) -> Self {
-        Self { running, lane, _permit: permit }
+        Self {
+            running,
+            lane,
+            _permit: permit,
+        }
     }
 
     pub(super) fn wakeup(&self) -> Option<Instant> {
@@ -72,21 +76,33 @@ impl Active {
             }
         }
         let polled = self.running.poll(cx, now);
-        let mut sink =
-            LaneSink { lane: &mut self.lane, exchange: exchange.as_deref_mut(), now, waker: &waker };
+        let mut sink = LaneSink {
+            lane: &mut self.lane,
+            exchange: exchange.as_deref_mut(),
+            now,
+            waker: &waker,
+        };
         self.running.drain(&mut sink);
         match polled {
             Poll::Ready(finish) => Poll::Ready(Over::Finished(finish)),
             Poll::Pending => {
                 // From here on others may want to reach it: cancel, answer, resume.
                 self.lane.attach(now, &waker, exchange);
-                self.lane.close.take().map_or(Poll::Pending, |retry| Poll::Ready(Over::Closed(retry)))
+                self.lane
+                    .close
+                    .take()
+                    .map_or(Poll::Pending, |retry| Poll::Ready(Over::Closed(retry)))
             }
         }
     }
 
     /// Says the last word, to whoever can hear it.
-    fn finish(self, now: Instant, mut exchange: Option<Exchange<Open>>, finish: Finish) -> Option<Exchange<Draining>> {
+    fn finish(
+        self,
+        now: Instant,
+        mut exchange: Option<Exchange<Open>>,
+        finish: Finish,
+    ) -> Option<Exchange<Draining>> {
         let lane = &self.lane;
         lane.withdraw_all(now, exchange.as_mut());
         let finish = within(finish, lane.shared.service.config().limits().max_frame_out);
@@ -96,12 +112,22 @@ impl Active {
                 None
             }
             Some(mut exchange) if exchange.is_stream() => {
-                lane.emit_last(now, Some(&mut exchange), |out| write_finish(lane, finish, out));
+                lane.emit_last(now, Some(&mut exchange), |out| {
+                    write_finish(lane, finish, out)
+                });
                 Some(exchange.end(now))
             }
             Some(exchange) => {
-                let era = if lane.context.is_modern() { Era::Modern } else { Era::Legacy };
-                let code = if let Finish::Fail(error) = &finish { Some(error.code) } else { None };
+                let era = if lane.context.is_modern() {
+                    Era::Modern
+                } else {
+                    Era::Legacy
+                };
+                let code = if let Finish::Fail(error) = &finish {
+                    Some(error.code)
+                } else {
+                    None
+                };
                 let status = status_for(Origin::Handled(era), code);
                 Some(exchange.finish(now, status, |out| write_finish(lane, finish, out)))
             }
@@ -120,7 +146,10 @@ impl Active {
             Poll::Ready(Over::Cancelled) => Some(None),
             Poll::Ready(Over::Finished(finish)) => {
                 self.lane.withdraw_all(now.instant, Some(exchange));
-                let finish = within(finish, self.lane.shared.service.config().limits().max_frame_out);
+                let finish = within(
+                    finish,
+                    self.lane.shared.service.config().limits().max_frame_out,
+                );
                 let mut out = Outbox::new(usize::MAX);
                 write_finish(&self.lane, finish, &mut out);
                 Some(Some(out.take_bytes()))
@@ -138,10 +167,25 @@ impl Active {
 
 fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
     match finish {
-        Finish::Reply { body, meta, kind, cache } => {
+        Finish::Reply {
+            body,
+            meta,
+            kind,
+            cache,
+        } => {
             let meta = meta.as_ref().map(Json::as_str);
-            let reply = Reply { body: Payload::Shared(body), meta, kind, cache };
-            reply.write(out, &lane.id, lane.context.revision, lane.shared.service.config());
+            let reply = Reply {
+                body: Payload::Shared(body),
+                meta,
+                kind,
+                cache,
+            };
+            reply.write(
+                out,
+                &lane.id,
+                lane.context.revision,
+                lane.shared.service.config(),
+            );
         }
         Finish::Fail(error) => write::write_error(out, Some(&lane.id), &error),
     }
@@ -150,9 +194,9 @@ fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
 /// An answer must fit the limit on outgoing messages.
 fn within(finish: Finish, max: usize) -> Finish {
     match finish {
-        Finish::Reply { body, .. } if body.len() > max => {
-            Finish::Fail(WireError::internal("the result is larger than this server may send"))
-        }
+        Finish::Reply { body, .. } if body.len() > max => Finish::Fail(WireError::internal(
+            "the result is larger than this server may send",
+        )),
         finish => finish,
     }
 }
@@ -165,12 +209,16 @@ pub(super) struct Connected {
 
 impl Connected {
     pub(super) const fn new(active: Active, exchange: Exchange<Open>) -> Self {
-        Self { inner: Some((active, exchange)) }
+        Self {
+            inner: Some((active, exchange)),
+        }
     }
 
     /// Ready when the rest of the answer is known.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
-        let Some((active, exchange)) = &mut self.inner else { return Poll::Pending };
+        let Some((active, exchange)) = &mut self.inner else {
+            return Poll::Pending;
+        };
         let over = match active.poll(cx, now, Some(exchange)) {
             Poll::Ready(over) => over,
             Poll::Pending => {
@@ -178,11 +226,13 @@ impl Connected {
                 return Poll::Pending;
             }
         };
-        let Some((active, mut exchange)) = self.inner.take() else { return Poll::Pending };
+        let Some((active, mut exchange)) = self.inner.take() else {
+            return Poll::Pending;
+        };
         match over {
-            Over::Finished(finish) => {
-                active.finish(now.instant, Some(exchange), finish).map_or(Poll::Pending, Poll::Ready)
-            }
+            Over::Finished(finish) => active
+                .finish(now.instant, Some(exchange), finish)
+                .map_or(Poll::Pending, Poll::Ready),
             Over::Cancelled => Poll::Ready(exchange.end(now.instant)),
             Over::Closed(retry) if active.lane.emit_retry(now.instant, &mut exchange, retry) => {
                 active.detach(true);
@@ -203,7 +253,10 @@ impl Connected {
 
     pub(super) fn wakeup(&self) -> Option<Instant> {
         let (active, exchange) = self.inner.as_ref()?;
-        [active.wakeup(), exchange.wakeup().map(|wakeup| wakeup.at)].into_iter().flatten().min()
+        [active.wakeup(), exchange.wakeup().map(|wakeup| wakeup.at)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -225,7 +278,9 @@ impl Future for Detached {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(active) = &mut self.0 else { return Poll::Ready(()) };
+        let Some(active) = &mut self.0 else {
+            return Poll::Ready(());
+        };
         let now = active.lane.shared.now();
         loop {
             match active.poll(cx, now, None) {

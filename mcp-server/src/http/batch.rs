@@ -37,15 +37,18 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
-        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Pending;
+        };
         let answers = &mut self.answers;
-        self.members.retain_mut(|member| match member.poll_member(cx, now, exchange) {
-            None => true,
-            Some(answer) => {
-                answers.extend(answer);
-                false
-            }
-        });
+        self.members
+            .retain_mut(|member| match member.poll_member(cx, now, exchange) {
+                None => true,
+                Some(answer) => {
+                    answers.extend(answer);
+                    false
+                }
+            });
         exchange.tick(now.instant);
         if exchange.is_stream() {
             for answer in answers.drain(..) {
@@ -55,7 +58,9 @@ impl Batch {
         if !self.members.is_empty() {
             return Poll::Pending;
         }
-        let Some(exchange) = self.exchange.take() else { return Poll::Pending };
+        let Some(exchange) = self.exchange.take() else {
+            return Poll::Pending;
+        };
         if exchange.is_stream() || self.answers.is_empty() {
             return Poll::Ready(exchange.end(now.instant));
         }
@@ -75,20 +80,32 @@ impl Batch {
 
     pub(super) fn wakeup(&self) -> Option<Instant> {
         let own = self.exchange.as_ref()?.wakeup().map(|wakeup| wakeup.at);
-        self.members.iter().filter_map(Active::wakeup).chain(own).min()
+        self.members
+            .iter()
+            .filter_map(Active::wakeup)
+            .chain(own)
+            .min()
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
         // A disconnection is not a cancellation.
-        self.members.drain(..).for_each(|member| member.detach(false));
+        self.members
+            .drain(..)
+            .for_each(|member| member.detach(false));
     }
 }
 
 impl Reading {
-    pub(super) fn batch(self: Box<Self>, now: Now, body: Bytes, exchange: Exchange<Open>) -> Answer {
-        let refuse = |exchange, error: WireError| Answer::refused(exchange, now, JUDGED, None, &error);
+    pub(super) fn batch(
+        self: Box<Self>,
+        now: Now,
+        body: Bytes,
+        exchange: Exchange<Open>,
+    ) -> Answer {
+        let refuse =
+            |exchange, error: WireError| Answer::refused(exchange, now, JUDGED, None, &error);
         let token = match self.session(now) {
             Ok(token) if token.revision == Revision::V2025_03_26 => token,
             Ok(_) => {
@@ -99,17 +116,29 @@ impl Reading {
             }
             Err(none) => return no_session(none, now, exchange, None),
         };
-        let valid = core::str::from_utf8(&body).ok().filter(|text| Json::parse(*text).is_ok());
+        let valid = core::str::from_utf8(&body)
+            .ok()
+            .filter(|text| Json::parse(*text).is_ok());
         let Some(text) = valid else {
-            return refuse(exchange, WireError::parse_error("the body is not valid JSON"));
+            return refuse(
+                exchange,
+                WireError::parse_error("the body is not valid JSON"),
+            );
         };
         let limits = self.shared.service.config().limits();
         let count = text::elements(text).take(limits.max_calls + 1).count();
         if count == 0 || count > limits.max_calls {
-            let error = WireError::invalid_request(format!("a batch has 1 to {} messages", limits.max_calls));
+            let error = WireError::invalid_request(format!(
+                "a batch has 1 to {} messages",
+                limits.max_calls
+            ));
             return refuse(exchange, error);
         }
-        let mut batch = Batch { members: Vec::new(), answers: Vec::new(), exchange: Some(exchange) };
+        let mut batch = Batch {
+            members: Vec::new(),
+            answers: Vec::new(),
+            exchange: Some(exchange),
+        };
         for element in text::elements(text) {
             self.member(now, &token, body.slice_ref(element.as_bytes()), &mut batch);
         }
@@ -124,7 +153,10 @@ impl Reading {
         let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
             Ok(inbound) => inbound,
             Err(malformed) => {
-                let id = malformed.id.get(&bytes).and_then(|token| core::str::from_utf8(token).ok());
+                let id = malformed
+                    .id
+                    .get(&bytes)
+                    .and_then(|token| core::str::from_utf8(token).ok());
                 let id = id.and_then(WireId::from_token);
                 let error = WireError::new(malformed.kind.code(), malformed.kind.message());
                 return batch.answers.push(refusal(id.as_ref(), &error));
@@ -155,7 +187,9 @@ impl Reading {
         let config = self.shared.service.config();
         let modern = judge::era(config, inbound, None) == Era::Modern;
         if modern || inbound.envelope.method == Method::Initialize {
-            return Err(WireError::invalid_request("this request cannot be part of a batch"));
+            return Err(WireError::invalid_request(
+                "this request cannot be part of a batch",
+            ));
         }
         match self.step(now, token, inbound).map_err(|(_, error)| error)? {
             Step::Done(revision) => {
@@ -164,7 +198,8 @@ impl Reading {
                 Ok(Err(out.take_bytes()))
             }
             Step::Run(context) => {
-                let lane = Lane::new(Arc::clone(&self.shared), id, context, Some(token.clone())).in_batch();
+                let lane = Lane::new(Arc::clone(&self.shared), id, context, Some(token.clone()))
+                    .in_batch();
                 let active = self.start(now, inbound, lane, self.extensions.clone());
                 active.map(Ok).map_err(|refusal| refusal.error)
             }

@@ -38,8 +38,8 @@ use super::lane::Lane;
 use super::reader::Reader;
 use super::server::Shared;
 use super::subscriber::Subscriber;
-use crate::{Denied, Principal};
 use crate::call::{CallStart, Running};
+use crate::{Denied, Principal};
 
 /// One request and its answer: give it the body, take the head, take the data.
 ///
@@ -75,19 +75,32 @@ pub(super) struct Reading {
 
 impl HttpCall {
     pub(super) fn reading(shared: Arc<Shared>, origin: Option<Box<str>>, reading: Reading) -> Self {
-        Self { shared, origin, extra: Vec::new(), state: State::Reading(Box::new(reading)) }
+        Self {
+            shared,
+            origin,
+            extra: Vec::new(),
+            state: State::Reading(Box::new(reading)),
+        }
     }
 
     pub(super) fn streaming(shared: Arc<Shared>, origin: Option<Box<str>>, reader: Reader) -> Self {
-        Self { shared, origin, extra: Vec::new(), state: State::Streaming(Box::new(reader)) }
+        Self {
+            shared,
+            origin,
+            extra: Vec::new(),
+            state: State::Streaming(Box::new(reader)),
+        }
     }
 
     /// Takes a piece of the request's body.
     ///
     /// # Errors
     /// The response to send instead: the body is longer than the limit. The call is over then.
+    #[expect(clippy::result_large_err, reason = "once per request, and the driver sends it as it is")]
     pub fn body(&mut self, chunk: Bytes) -> Result<(), Response<Bytes>> {
-        let State::Reading(reading) = &mut self.state else { return Ok(()) };
+        let State::Reading(reading) = &mut self.state else {
+            return Ok(());
+        };
         reading.body.body(chunk).map_err(|limit| {
             self.state = State::Over;
             let mut response = too_large(limit.0);
@@ -116,12 +129,20 @@ impl HttpCall {
             State::Draining(exchange) => exchange.take_head(),
             State::Running(call) => call.exchange().and_then(Exchange::<Open>::take_head),
             State::Batch(batch) => batch.exchange().and_then(Exchange::<Open>::take_head),
-            State::Subscribed(subscriber) => subscriber.exchange().and_then(Exchange::<Open>::take_head),
+            State::Subscribed(subscriber) => {
+                subscriber.exchange().and_then(Exchange::<Open>::take_head)
+            }
             State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_head),
             State::Reading(_) | State::Over => None,
         };
-        let Some(mut head) = head else { return Poll::Pending };
-        head.headers.extend(self.extra.drain(..).map(|(name, value)| (Some(name), value)));
+        let Some(mut head) = head else {
+            return Poll::Pending;
+        };
+        head.headers.extend(
+            self.extra
+                .drain(..)
+                .map(|(name, value)| (Some(name), value)),
+        );
         cors::decorate(&mut head.headers, self.origin.as_deref());
         Poll::Ready(head)
     }
@@ -141,7 +162,9 @@ impl HttpCall {
             State::Reading(_) => None,
             State::Running(call) => call.exchange().and_then(Exchange::<Open>::take_data),
             State::Batch(batch) => batch.exchange().and_then(Exchange::<Open>::take_data),
-            State::Subscribed(subscriber) => subscriber.exchange().and_then(Exchange::<Open>::take_data),
+            State::Subscribed(subscriber) => {
+                subscriber.exchange().and_then(Exchange::<Open>::take_data)
+            }
             State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_data),
         };
         data.map_or(Poll::Pending, |data| Poll::Ready(Some(data)))
@@ -197,7 +220,10 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) const fn from_state(state: State) -> Self {
-        Self { state, extra: Vec::new() }
+        Self {
+            state,
+            extra: Vec::new(),
+        }
     }
 
     /// A message that needs no answer was taken.
@@ -227,9 +253,15 @@ impl Answer {
         error: &WireError,
     ) -> Self {
         let write = |out: &mut Outbox| write::write_error(out, id, error);
-        let mut answer = Self::from_state(State::Draining(exchange.finish(now.instant, status, write)));
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            answer.extra.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        let mut answer =
+            Self::from_state(State::Draining(exchange.finish(now.instant, status, write)));
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
+            answer
+                .extra
+                .push((header::RETRY_AFTER, HeaderValue::from_static("1")));
         }
         answer
     }
@@ -258,9 +290,20 @@ impl Asked {
         self.refuse(now, Origin::Overload, &judge::overloaded(what))
     }
 
-    pub(super) fn reply(self, now: Now, shared: &Shared, revision: Revision, reply: &Reply<'_>) -> Answer {
-        let write = |out: &mut Outbox| reply.write(out, &self.id, revision, shared.service.config());
-        Answer::from_state(State::Draining(self.exchange.finish(now.instant, StatusCode::OK, write)))
+    pub(super) fn reply(
+        self,
+        now: Now,
+        shared: &Shared,
+        revision: Revision,
+        reply: &Reply<'_>,
+    ) -> Answer {
+        let write =
+            |out: &mut Outbox| reply.write(out, &self.id, revision, shared.service.config());
+        Answer::from_state(State::Draining(self.exchange.finish(
+            now.instant,
+            StatusCode::OK,
+            write,
+        )))
     }
 }
 
@@ -272,7 +315,13 @@ impl Reading {
         extensions: Extensions,
     ) -> Self {
         let body = Exchange::new(shared.rules.max_body);
-        Self { shared, head, principal, extensions, body }
+        Self {
+            shared,
+            head,
+            principal,
+            extensions,
+            body,
+        }
     }
 
     fn answer(mut self: Box<Self>, now: Now) -> Answer {
@@ -290,7 +339,11 @@ impl Reading {
                 let Some(id) = inbound.id() else {
                     return Answer::refused(exchange, now, Origin::Judged(era), None, &no_id());
                 };
-                let asked = Asked { id, inbound, exchange };
+                let asked = Asked {
+                    id,
+                    inbound,
+                    exchange,
+                };
                 match era {
                     Era::Modern => self.modern(now, asked),
                     Era::Legacy => self.legacy(now, asked),
@@ -304,7 +357,9 @@ impl Reading {
                 );
                 Answer::refused(exchange, now, Origin::Judged(Era::Modern), None, &error)
             }
-            (Kind::Result | Kind::Error, Era::Legacy) => self.legacy_response(now, &inbound, exchange),
+            (Kind::Result | Kind::Error, Era::Legacy) => {
+                self.legacy_response(now, &inbound, exchange)
+            }
         }
     }
 
@@ -318,16 +373,26 @@ impl Reading {
         if malformed.kind == mcp_proto::json::MalformedKind::Batch {
             return self.batch(now, body, exchange);
         }
-        let id = malformed.id.get(&body).and_then(|token| core::str::from_utf8(token).ok());
+        let id = malformed
+            .id
+            .get(&body)
+            .and_then(|token| core::str::from_utf8(token).ok());
         let id = id.and_then(WireId::from_token);
         let error = WireError::new(malformed.kind.code(), malformed.kind.message());
-        Answer::refused(exchange, now, Origin::Judged(Era::Modern), id.as_ref(), &error)
+        Answer::refused(
+            exchange,
+            now,
+            Origin::Judged(Era::Modern),
+            id.as_ref(),
+            &error,
+        )
     }
 
     fn modern(self: Box<Self>, now: Now, asked: Asked) -> Answer {
         let config = self.shared.service.config();
         let judged = judge::modern(config, &asked.inbound, Some(&self.head.mirror));
-        let judged = judged.and_then(|context| self.mirrors_arguments(&asked.inbound).map(|()| context));
+        let judged =
+            judged.and_then(|context| self.mirrors_arguments(&asked.inbound).map(|()| context));
         let context = match judged {
             Ok(context) => context,
             Err(error) => return asked.refuse(now, Origin::Judged(Era::Modern), &error),
@@ -350,7 +415,9 @@ impl Reading {
         if envelope.method != Method::ToolsCall {
             return Ok(());
         }
-        let params = inbound.string(envelope.name).and_then(|name| self.shared.service.param_headers(&name));
+        let params = inbound
+            .string(envelope.name)
+            .and_then(|name| self.shared.service.param_headers(&name));
         let Some(params) = params else { return Ok(()) };
         let arguments = Some(inbound.text(envelope.arguments)).filter(|text| !text.is_empty());
         params
@@ -364,7 +431,9 @@ impl Reading {
             Err(error) => return asked.refuse(now, Origin::Handled(Era::Modern), &error),
         };
         if !asked.exchange.can_stream() {
-            let error = WireError::invalid_request("subscriptions/listen answers with text/event-stream only");
+            let error = WireError::invalid_request(
+                "subscriptions/listen answers with text/event-stream only",
+            );
             return Answer::with_status(
                 asked.exchange,
                 now,
@@ -394,12 +463,17 @@ impl Reading {
         let extensions = core::mem::take(&mut self.extensions);
         let lane = Lane::new(Arc::clone(&self.shared), asked.id.clone(), context, session);
         match self.start(now, &asked.inbound, lane, extensions) {
-            Ok(active) => {
-                Answer::from_state(State::Running(Box::new(Connected::new(active, asked.exchange))))
-            }
+            Ok(active) => Answer::from_state(State::Running(Box::new(Connected::new(
+                active,
+                asked.exchange,
+            )))),
             Err(refusal) => {
                 let mut answer = asked.refuse(now, refusal.origin, &refusal.error);
-                answer.extra.extend(refusal.challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+                answer.extra.extend(
+                    refusal
+                        .challenge
+                        .map(|challenge| (header::WWW_AUTHENTICATE, challenge)),
+                );
                 answer
             }
         }
@@ -417,11 +491,19 @@ impl Reading {
         if let Err(missing) = shared.service.authorize(self.principal.as_deref(), inbound) {
             let error = missing.to_wire();
             let challenge = shared.challenge(&Denied::Scope(missing.needed));
-            return Err(Refusal { origin: Origin::Scope, error, challenge });
+            return Err(Refusal {
+                origin: Origin::Scope,
+                error,
+                challenge,
+            });
         }
         let Some(permit) = shared.calls.enter() else {
             let error = judge::overloaded("too many requests are running");
-            return Err(Refusal { origin: Origin::Overload, error, challenge: None });
+            return Err(Refusal {
+                origin: Origin::Overload,
+                error,
+                challenge: None,
+            });
         };
         let start = CallStart {
             inbound: inbound.clone(),
@@ -441,7 +523,8 @@ impl Reading {
         let Some(version) = self.head.mirror.version().or(body.as_deref()) else {
             return Answer::accepted();
         };
-        let served = Revision::parse(version).is_some_and(|revision| config.revisions().contains(revision));
+        let served =
+            Revision::parse(version).is_some_and(|revision| config.revisions().contains(revision));
         if served {
             return Answer::accepted();
         }

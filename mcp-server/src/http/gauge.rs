@@ -20,13 +20,18 @@ pub(super) struct Permit(Arc<Gauge>);
 
 impl Gauge {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { count: AtomicUsize::new(0), max })
+        Arc::new(Self {
+            count: AtomicUsize::new(0),
+            max,
+        })
     }
 
     /// A unit, unless the limit is reached.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let below = |count: usize| (count < self.max).then_some(count + 1);
-        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, below).ok()?;
+        self.count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
+            .ok()?;
         Some(Permit(Arc::clone(self)))
     }
 
@@ -69,7 +74,10 @@ impl Bell {
     pub(super) fn watch(self: &Arc<Self>) -> Watch {
         let mut watchers = self.lock();
         watchers.0 += 1;
-        Watch { bell: Arc::clone(self), place: watchers.0 }
+        Watch {
+            bell: Arc::clone(self),
+            place: watchers.0,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Waker>)> {

@@ -48,8 +48,22 @@ struct Attached {
 }
 
 impl Lane {
-    pub(super) fn new(shared: Arc<Shared>, id: WireId, context: CallContext, session: Option<SessionToken>) -> Self {
-        Self { shared, id, context, session, attached: None, full: false, resumable: true, close: None }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: WireId,
+        context: CallContext,
+        session: Option<SessionToken>,
+    ) -> Self {
+        Self {
+            shared,
+            id,
+            context,
+            session,
+            attached: None,
+            full: false,
+            resumable: true,
+            close: None,
+        }
     }
 
     /// Shares its stream with other calls of a batch.
@@ -65,30 +79,52 @@ impl Lane {
 
     /// Enters a legacy call into its session, so that it can be cancelled, answered and resumed.
     /// A modern call has nothing to enter.
-    pub(super) fn attach(&mut self, now: Now, waker: &Waker, exchange: Option<&mut Exchange<Open>>) {
+    pub(super) fn attach(
+        &mut self,
+        now: Now,
+        waker: &Waker,
+        exchange: Option<&mut Exchange<Open>>,
+    ) {
         let Some(token) = &self.session else { return };
         if self.attached.is_some() || self.full {
             return;
         }
         self.full = true;
-        let Ok((cell, pin)) = self.shared.attach(now, token) else { return };
+        let Ok((cell, pin)) = self.shared.attach(now, token) else {
+            return;
+        };
         let max = self.shared.service.config().limits().max_calls;
         let mut session = lock(&cell);
-        let Some(key) = session.enlist(self.id.clone(), waker, max) else { return };
+        let Some(key) = session.enlist(self.id.clone(), waker, max) else {
+            return;
+        };
         let exchange = exchange.filter(|exchange| self.resumable && exchange.can_stream());
         let stream = exchange.is_some().then(|| session.replay.open());
-        if let (Some(exchange), Some(stream), Revision::V2025_11_25) = (exchange, stream, token.revision) {
+        if let (Some(exchange), Some(stream), Revision::V2025_11_25) =
+            (exchange, stream, token.revision)
+        {
             // Older clients would take the empty event for a broken message.
-            exchange.set_preamble(session.replay.prime(stream, Some(self.shared.options.retry)));
+            exchange.set_preamble(
+                session
+                    .replay
+                    .prime(stream, Some(self.shared.options.retry)),
+            );
         }
         drop(session);
         self.full = false;
-        self.attached = Some(Attached { cell, key, stream, _pin: pin });
+        self.attached = Some(Attached {
+            cell,
+            key,
+            stream,
+            _pin: pin,
+        });
     }
 
     /// What happened to the call since it was last asked.
     pub(super) fn news(&self, now: Now, waker: &Waker) -> News {
-        let Some(attached) = &self.attached else { return News::default() };
+        let Some(attached) = &self.attached else {
+            return News::default();
+        };
         let mut session = lock(&attached.cell);
         let overdue = session.expire(now.instant);
         let news = session.news(attached.key, waker);
@@ -109,7 +145,11 @@ impl Lane {
         exchange: Option<&mut Exchange<Open>>,
         write: impl FnOnce(&mut Outbox),
     ) -> bool {
-        match self.attached.as_ref().and_then(|attached| Some((attached, attached.stream?))) {
+        match self
+            .attached
+            .as_ref()
+            .and_then(|attached| Some((attached, attached.stream?)))
+        {
             None => exchange.is_some_and(|exchange| exchange.event(now, write)),
             Some((attached, stream)) => {
                 let (event, reader) = lock(&attached.cell).send(stream, write);
@@ -130,7 +170,8 @@ impl Lane {
         write: impl FnOnce(&mut Outbox),
     ) {
         self.emit(now, exchange, write);
-        if let Some((attached, stream)) = self.attached.as_ref().and_then(|a| Some((a, a.stream?))) {
+        if let Some((attached, stream)) = self.attached.as_ref().and_then(|a| Some((a, a.stream?)))
+        {
             let reader = lock(&attached.cell).end_stream(stream);
             reader.into_iter().for_each(Waker::wake);
         }
@@ -146,8 +187,14 @@ impl Lane {
     }
 
     /// Writes the event that closes a connection without ending its stream.
-    pub(super) fn emit_retry(&self, now: Instant, exchange: &mut Exchange<Open>, retry: Option<Duration>) -> bool {
-        let Some((attached, stream)) = self.attached.as_ref().and_then(|a| Some((a, a.stream?))) else {
+    pub(super) fn emit_retry(
+        &self,
+        now: Instant,
+        exchange: &mut Exchange<Open>,
+        retry: Option<Duration>,
+    ) -> bool {
+        let Some((attached, stream)) = self.attached.as_ref().and_then(|a| Some((a, a.stream?)))
+        else {
             return false;
         };
         let retry = retry.unwrap_or(self.shared.options.retry);
@@ -157,11 +204,17 @@ impl Lane {
 
     /// Tells the client that nobody waits for its answers any more.
     pub(super) fn withdraw_all(&self, now: Instant, mut exchange: Option<&mut Exchange<Open>>) {
-        let Some(attached) = &self.attached else { return };
+        let Some(attached) = &self.attached else {
+            return;
+        };
         loop {
-            let gone = lock(&attached.cell).requests.withdraw(|waiter| *waiter == attached.key);
+            let gone = lock(&attached.cell)
+                .requests
+                .withdraw(|waiter| *waiter == attached.key);
             let Some(gone) = gone else { return };
-            self.emit(now, exchange.as_deref_mut(), |out| write_withdrawal(out, gone.id));
+            self.emit(now, exchange.as_deref_mut(), |out| {
+                write_withdrawal(out, gone.id)
+            });
         }
     }
 
@@ -172,19 +225,32 @@ impl Lane {
         method: &str,
         params: &str,
     ) -> Result<RequestId, Refused> {
-        let reachable = exchange.as_ref().is_some_and(|exchange| exchange.can_stream());
-        let attached = self.attached.as_ref().filter(|attached| reachable || attached.stream.is_some());
+        let reachable = exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.can_stream());
+        let attached = self
+            .attached
+            .as_ref()
+            .filter(|attached| reachable || attached.stream.is_some());
         let attached = attached.ok_or(Refused::NoSession)?;
         let timeout = self.shared.service.config().limits().request_timeout;
-        let id = lock(&attached.cell).requests.insert(now, timeout, attached.key);
+        let id = lock(&attached.cell)
+            .requests
+            .insert(now, timeout, attached.key);
         let id = id.map_err(|_| Refused::AtCapacity)?;
-        self.emit(now, exchange, |out| write::write_request(out, id.wire(), method, params));
+        self.emit(now, exchange, |out| {
+            write::write_request(out, id.wire(), method, params)
+        });
         Ok(id)
     }
 
     fn withdraw(&self, now: Instant, exchange: Option<&mut Exchange<Open>>, request: RequestId) {
-        let Some(attached) = &self.attached else { return };
-        let known = lock(&attached.cell).requests.answered(&request.wire().to_string());
+        let Some(attached) = &self.attached else {
+            return;
+        };
+        let known = lock(&attached.cell)
+            .requests
+            .answered(&request.wire().to_string());
         if known.is_some() {
             self.emit(now, exchange, |out| write_withdrawal(out, request));
         }
@@ -196,7 +262,9 @@ impl Drop for Lane {
         if let Some(attached) = &self.attached {
             let mut session = lock(&attached.cell);
             session.strike(attached.key);
-            let reader = attached.stream.and_then(|stream| session.end_stream(stream));
+            let reader = attached
+                .stream
+                .and_then(|stream| session.end_stream(stream));
             drop(session);
             reader.into_iter().for_each(Waker::wake);
         }
@@ -204,7 +272,9 @@ impl Drop for Lane {
 }
 
 fn write_withdrawal(out: &mut Outbox, request: RequestId) {
-    out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
+    out.put(
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
+    );
     write::integer(out, request.wire());
     out.put(b"}}");
 }
@@ -219,18 +289,24 @@ pub(super) struct LaneSink<'a> {
 
 impl LaneSink<'_> {
     fn emit(&mut self, write: impl FnOnce(&mut Outbox)) {
-        self.lane.attach(self.now, self.waker, self.exchange.as_deref_mut());
-        self.lane.emit(self.now.instant, self.exchange.as_deref_mut(), write);
+        self.lane
+            .attach(self.now, self.waker, self.exchange.as_deref_mut());
+        self.lane
+            .emit(self.now.instant, self.exchange.as_deref_mut(), write);
     }
 }
 
 impl CallSink for LaneSink<'_> {
     fn has_room(&self) -> bool {
-        self.exchange.as_ref().is_none_or(|exchange| !exchange.is_full())
+        self.exchange
+            .as_ref()
+            .is_none_or(|exchange| !exchange.is_full())
     }
 
     fn progress(&mut self, progress: &Progress) {
-        let Some(token) = self.lane.context.progress_token.clone() else { return };
+        let Some(token) = self.lane.context.progress_token.clone() else {
+            return;
+        };
         let revision = self.lane.context.revision;
         self.emit(|out| write_progress(out, &token, progress, revision));
     }
@@ -245,12 +321,19 @@ impl CallSink for LaneSink<'_> {
         if self.lane.context.is_modern() {
             return Err(Refused::NoSession);
         }
-        self.lane.attach(self.now, self.waker, self.exchange.as_deref_mut());
-        self.lane.request(self.now.instant, self.exchange.as_deref_mut(), method, params)
+        self.lane
+            .attach(self.now, self.waker, self.exchange.as_deref_mut());
+        self.lane.request(
+            self.now.instant,
+            self.exchange.as_deref_mut(),
+            method,
+            params,
+        )
     }
 
     fn withdraw(&mut self, request: RequestId) {
-        self.lane.withdraw(self.now.instant, self.exchange.as_deref_mut(), request);
+        self.lane
+            .withdraw(self.now.instant, self.exchange.as_deref_mut(), request);
     }
 
     fn notify(&mut self, method: &str, params: &str) {

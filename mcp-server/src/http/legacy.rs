@@ -41,9 +41,12 @@ impl Reading {
             }
         };
         match self.step(now, &token, &asked.inbound) {
-            Ok(Step::Done(revision)) => {
-                asked.reply(now, &self.shared, revision, &Reply::complete(Payload::Slice(b"{}")))
-            }
+            Ok(Step::Done(revision)) => asked.reply(
+                now,
+                &self.shared,
+                revision,
+                &Reply::complete(Payload::Slice(b"{}")),
+            ),
             Ok(Step::Run(context)) => self.run(now, asked, context, Some(token)),
             Err((origin, error)) => asked.refuse(now, origin, &error),
         }
@@ -56,12 +59,19 @@ impl Reading {
         token: &SessionToken,
         inbound: &Inbound,
     ) -> Result<Step, (Origin, WireError)> {
-        let context = self.admit(now, token, inbound).map_err(|error| (JUDGED, error))?;
+        let context = self
+            .admit(now, token, inbound)
+            .map_err(|error| (JUDGED, error))?;
         match inbound.envelope.method {
             Method::Ping => {}
             Method::SetLevel | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
                 let kept = self.keep(now, token, inbound);
-                let full = || (Origin::Overload, judge::overloaded("too many sessions are in use"));
+                let full = || {
+                    (
+                        Origin::Overload,
+                        judge::overloaded("too many sessions are in use"),
+                    )
+                };
                 kept.ok_or_else(full)?.map_err(|error| (JUDGED, error))?;
             }
             _ => return Ok(Step::Run(context)),
@@ -77,8 +87,12 @@ impl Reading {
             Err(error) => return asked.refuse(now, JUDGED, &error),
         };
         let info = asked.inbound.text(asked.inbound.envelope.client_info);
-        let info = info.starts_with('{').then(|| Bytes::copy_from_slice(info.as_bytes()));
-        let id = self.shared.mint(now, &peer, info, self.principal.as_deref());
+        let info = info
+            .starts_with('{')
+            .then(|| Bytes::copy_from_slice(info.as_bytes()));
+        let id = self
+            .shared
+            .mint(now, &peer, info, self.principal.as_deref());
         let reply = Reply::complete(Payload::Shared(config.initialize_body(peer.revision())));
         let mut answer = asked.reply(now, &self.shared, peer.revision(), &reply);
         if let Ok(id) = HeaderValue::try_from(id) {
@@ -88,21 +102,34 @@ impl Reading {
     }
 
     pub(super) fn session(&self, now: Now) -> Result<SessionToken, NoSession> {
-        self.shared.session(now, &self.head.session, self.principal.as_deref())
+        self.shared
+            .session(now, &self.head.session, self.principal.as_deref())
     }
 
-    fn admit(&self, now: Now, token: &SessionToken, inbound: &Inbound) -> Result<CallContext, WireError> {
+    fn admit(
+        &self,
+        now: Now,
+        token: &SessionToken,
+        inbound: &Inbound,
+    ) -> Result<CallContext, WireError> {
         let config = self.shared.service.config();
         let mut context = match self.shared.attached(now, token) {
             Some(cell) => lock(&cell).peer.admit(config, inbound)?,
-            None => Peer::restored(config, token.revision, token.features).admit(config, inbound)?,
+            None => {
+                Peer::restored(config, token.revision, token.features).admit(config, inbound)?
+            }
         };
         context.client_info.clone_from(&token.client_info);
         Ok(context)
     }
 
     /// Keeps what the session has to remember; `None` when there is no room.
-    fn keep(&self, now: Now, token: &SessionToken, inbound: &Inbound) -> Option<Result<(), WireError>> {
+    fn keep(
+        &self,
+        now: Now,
+        token: &SessionToken,
+        inbound: &Inbound,
+    ) -> Option<Result<(), WireError>> {
         let (cell, _pin) = self.shared.attach(now, token).ok()?;
         let config = self.shared.service.config();
         let mut session = lock(&cell);
@@ -117,7 +144,12 @@ impl Reading {
         Some(kept)
     }
 
-    pub(super) fn legacy_notification(&self, now: Now, inbound: &Inbound, exchange: Exchange<Open>) -> Answer {
+    pub(super) fn legacy_notification(
+        &self,
+        now: Now,
+        inbound: &Inbound,
+        exchange: Exchange<Open>,
+    ) -> Answer {
         let token = match self.session(now) {
             Ok(token) => token,
             Err(none) => return no_session(none, now, exchange, None),
@@ -126,7 +158,12 @@ impl Reading {
         Answer::accepted()
     }
 
-    pub(super) fn legacy_response(&self, now: Now, inbound: &Inbound, exchange: Exchange<Open>) -> Answer {
+    pub(super) fn legacy_response(
+        &self,
+        now: Now,
+        inbound: &Inbound,
+        exchange: Exchange<Open>,
+    ) -> Answer {
         let token = match self.session(now) {
             Ok(token) => token,
             Err(none) => return no_session(none, now, exchange, None),
@@ -149,7 +186,9 @@ impl Reading {
 
     /// Takes the answer to a request of ours. A late one is nobody's.
     pub(super) fn answered(&self, now: Now, token: &SessionToken, inbound: &Inbound) {
-        let Some(cell) = self.shared.attached(now, token) else { return };
+        let Some(cell) = self.shared.attached(now, token) else {
+            return;
+        };
         let envelope = &inbound.envelope;
         let outcome = match envelope.kind {
             Kind::Result => Ok(inbound.shared(envelope.result)),
@@ -168,7 +207,12 @@ pub(super) enum Step {
     Run(CallContext),
 }
 
-pub(super) fn no_session(none: NoSession, now: Now, exchange: Exchange<Open>, id: Option<&WireId>) -> Answer {
+pub(super) fn no_session(
+    none: NoSession,
+    now: Now,
+    exchange: Exchange<Open>,
+    id: Option<&WireId>,
+) -> Answer {
     let error = WireError::invalid_request(none.message());
     let status: StatusCode = none.status();
     Answer::with_status(exchange, now, status, id, &error)

@@ -44,10 +44,18 @@ impl Reader {
     ) -> Result<Self, Box<Response<Bytes>>> {
         match head.version.as_deref().map(Revision::parse) {
             Some(Some(revision)) if revision.is_modern() => {
-                return Err(Box::new(not_allowed("POST", "this revision has no GET stream: subscriptions/listen")));
+                return Err(Box::new(not_allowed(
+                    "POST",
+                    "this revision has no GET stream: subscriptions/listen",
+                )));
             }
-            Some(revision) if !revision.is_some_and(|it| shared.service.config().revisions().contains(it)) => {
-                return Err(Box::new(refuse(StatusCode::BAD_REQUEST, "this protocol version is not supported")));
+            Some(revision)
+                if !revision.is_some_and(|it| shared.service.config().revisions().contains(it)) =>
+            {
+                return Err(Box::new(refuse(
+                    StatusCode::BAD_REQUEST,
+                    "this protocol version is not supported",
+                )));
             }
             _ => {}
         }
@@ -60,13 +68,23 @@ impl Reader {
             session.listen(shared.service.hub());
         }
         // A stream that is not known (any more) resumes nothing: the client gets the general one.
-        let resumed = head.last_event.as_deref().and_then(|text| EventId::parse(token.key, text));
+        let resumed = head
+            .last_event
+            .as_deref()
+            .and_then(|text| EventId::parse(token.key, text));
         let resumed = resumed.filter(|id| session.replay.knows(id.stream));
         let (stream, sent) = resumed.map_or((GENERAL, None), |id| (id.stream, Some(id.sequence)));
         let (reader, former) = session.sit(stream, Waker::noop());
         drop(session);
         former.into_iter().for_each(Waker::wake);
-        let mut exchange = Exchange::open(now.instant, Accepts { json: false, stream: true }, shared.pace);
+        let mut exchange = Exchange::open(
+            now.instant,
+            Accepts {
+                json: false,
+                stream: true,
+            },
+            shared.pace,
+        );
         // A first byte, so that proxies pass the head on.
         exchange.comment(now.instant);
         Ok(Self {
@@ -83,7 +101,9 @@ impl Reader {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
         let closing = self.closing.poll(cx.waker());
-        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Pending;
+        };
         let mut session = lock(&self.cell);
         let overdue = session.expire(now.instant);
         let seated = !session.has_ended() && session.sits(self.reader, cx.waker());
@@ -91,7 +111,9 @@ impl Reader {
             session.collect_changes(cx);
         }
         while seated && !exchange.is_full() {
-            let Some((sequence, event)) = session.replay.after(self.stream, self.sent) else { break };
+            let Some((sequence, event)) = session.replay.after(self.stream, self.sent) else {
+                break;
+            };
             exchange.encoded(now.instant, event);
             self.sent = Some(sequence);
         }
@@ -101,7 +123,10 @@ impl Reader {
         drop(session);
         overdue.into_iter().for_each(Waker::wake);
         if closing || !seated || complete {
-            let ended = self.exchange.take().map(|exchange| exchange.end(now.instant));
+            let ended = self
+                .exchange
+                .take()
+                .map(|exchange| exchange.end(now.instant));
             return ended.map_or(Poll::Pending, Poll::Ready);
         }
         exchange.tick(now.instant);

@@ -36,7 +36,6 @@ pub struct HttpServer {
 
 /// What to do with a request whose head was judged.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Begin {
     /// Send this and read no body.
     Respond(Response<Bytes>),
@@ -71,13 +70,21 @@ pub(super) struct Shared {
 impl HttpServer {
     /// An endpoint for `service`. `seed` must be fresh entropy: keys and nonces are derived from it.
     #[must_use]
-    pub fn new(service: Service, options: HttpOptions, runtime: Arc<dyn Runtime>, seed: [u8; 32]) -> Self {
+    pub fn new(
+        service: Service,
+        options: HttpOptions,
+        runtime: Arc<dyn Runtime>,
+        seed: [u8; 32],
+    ) -> Self {
         let limits = service.config().limits();
         let mut entropy = Entropy::new(seed);
         let shared_keys = service.keys().cloned();
         let replicated = shared_keys.is_some();
         let keys = shared_keys.unwrap_or_else(|| KeyRing::new(entropy.seed()));
-        let mut rules = HeadRules::new(limits.max_message, service.config().revisions().has_legacy());
+        let mut rules = HeadRules::new(
+            limits.max_message,
+            service.config().revisions().has_legacy(),
+        );
         rules.hosts = options.allowed_hosts.clone();
         rules.origins = options.allowed_origins.clone();
         let sessions = SessionLimits {
@@ -89,12 +96,18 @@ impl HttpServer {
         let shared = Shared {
             runtime,
             rules,
-            pace: Pace { commit_after: limits.commit_after, keep_alive: limits.keep_alive },
+            pace: Pace {
+                commit_after: limits.commit_after,
+                keep_alive: limits.keep_alive,
+            },
             sealer: service.sealer(entropy.seed()),
             calls: Gauge::new(options.max_calls),
             streams: Gauge::new(options.max_streams),
             closing: Arc::default(),
-            document: options.protected_resource.as_ref().map(ProtectedResource::to_bytes),
+            document: options
+                .protected_resource
+                .as_ref()
+                .map(ProtectedResource::to_bytes),
             metadata: options.protected_resource.as_ref().and_then(metadata_url),
             session_keys: keys.derive("session id"),
             entropy: Mutex::new(entropy),
@@ -105,7 +118,9 @@ impl HttpServer {
             options,
             service,
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// The server behind the endpoint.
@@ -126,7 +141,8 @@ impl HttpServer {
     /// # Errors
     /// The response to send instead of [`begin`](Self::begin).
     pub async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>, Response<Bytes>> {
-        let origin = admit::guard(&self.shared.rules, parts).map_err(|response| decorated(*response, None))?;
+        let origin = admit::guard(&self.shared.rules, parts)
+            .map_err(|response| decorated(*response, None))?;
         match &self.shared.options.authenticator {
             None => Ok(None),
             Some(authenticator) => match authenticator.authenticate(parts).await {
@@ -160,8 +176,11 @@ impl HttpServer {
         origin: &Option<Box<str>>,
     ) -> Result<HttpCall, Box<Response<Bytes>>> {
         let shared = &self.shared;
-        let principal = principal.map(Arc::new).or_else(|| parts.extensions.get::<Arc<Principal>>().cloned());
-        let principal = principal.or_else(|| parts.extensions.get::<Principal>().cloned().map(Arc::new));
+        let principal = principal
+            .map(Arc::new)
+            .or_else(|| parts.extensions.get::<Arc<Principal>>().cloned());
+        let principal =
+            principal.or_else(|| parts.extensions.get::<Principal>().cloned().map(Arc::new));
         if principal.is_none() && self.has_authenticator() {
             // The driver forgot to ask: nobody gets in by that.
             return Err(Box::new(shared.denial(&Denied::Missing)));
@@ -178,12 +197,16 @@ impl HttpServer {
                 Ok(HttpCall::reading(Arc::clone(shared), origin, reading))
             }
             Verdict::Listen(head) => {
-                let token = shared.session(now, &head.session, principal.as_deref()).map_err(|gone| gone.response())?;
+                let token = shared
+                    .session(now, &head.session, principal.as_deref())
+                    .map_err(|gone| gone.response())?;
                 let reader = Reader::open(shared, now, &token, &head)?;
                 Ok(HttpCall::streaming(Arc::clone(shared), origin, reader))
             }
             Verdict::Terminate(header) => {
-                let token = shared.session(now, &header, principal.as_deref()).map_err(|gone| gone.response())?;
+                let token = shared
+                    .session(now, &header, principal.as_deref())
+                    .map_err(|gone| gone.response())?;
                 Err(Box::new(shared.terminate(now, &token)))
             }
         }
@@ -221,7 +244,11 @@ impl HttpServer {
     /// The protected-resource metadata (RFC 9728) for a request to one of its well-known URIs, which are
     /// open to everybody; `None` when none is configured.
     #[must_use]
-    pub fn protected_resource_metadata(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Bytes>> {
+    pub fn protected_resource_metadata(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response<Bytes>> {
         let document = self.shared.document.clone()?;
         let mut response = match *method {
             Method::GET | Method::HEAD => Response::new(document),
@@ -230,15 +257,30 @@ impl HttpServer {
         };
         let answer = response.headers_mut();
         if method == Method::OPTIONS {
-            answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET"));
-            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("mcp-protocol-version"));
+            answer.insert(
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                HeaderValue::from_static("GET"),
+            );
+            answer.insert(
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_static("mcp-protocol-version"),
+            );
         } else {
-            answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+            answer.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            answer.insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=3600"),
+            );
         }
         if headers.contains_key(header::ORIGIN) {
             // A public document without credentials: any page may read it.
-            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            answer.insert(
+                header::ACCESS_CONTROL_ALLOW_ORIGIN,
+                HeaderValue::from_static("*"),
+            );
         }
         Some(response)
     }
@@ -289,7 +331,8 @@ impl NoSession {
 impl Shared {
     /// Takes note of the time and does what is due.
     pub(super) fn tick(&self, now: Now) {
-        self.instant.store(now.instant.as_micros(), Ordering::Relaxed);
+        self.instant
+            .store(now.instant.as_micros(), Ordering::Relaxed);
         self.unix_ms.store(now.unix_ms, Ordering::Relaxed);
         if self.sweep_at.load(Ordering::Relaxed) <= now.instant.as_micros() {
             let mut sessions = self.sessions();
@@ -310,17 +353,29 @@ impl Shared {
     }
 
     /// Makes the id of a new session. Nothing is kept of it here.
-    pub(super) fn mint(&self, now: Now, peer: &Peer, client_info: Option<Bytes>, principal: Option<&Principal>) -> String {
+    pub(super) fn mint(
+        &self,
+        now: Now,
+        peer: &Peer,
+        client_info: Option<Bytes>,
+        principal: Option<&Principal>,
+    ) -> String {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
         let ttl = self.service.config().limits().session_ttl.as_millis();
         let token = SessionToken {
             key: SessionKey::random(&mut entropy),
             revision: peer.revision(),
             features: peer.features(),
-            expires_ms: now.unix_ms.saturating_add(u64::try_from(ttl).unwrap_or(u64::MAX)),
+            expires_ms: now
+                .unix_ms
+                .saturating_add(u64::try_from(ttl).unwrap_or(u64::MAX)),
             client_info,
         };
-        token.seal(&self.session_keys, &mut entropy, principal.map(|principal| principal.id.as_str()))
+        token.seal(
+            &self.session_keys,
+            &mut entropy,
+            principal.map(|principal| principal.id.as_str()),
+        )
     }
 
     /// The session that a request names, if it is this principal's and still one.
@@ -351,7 +406,11 @@ impl Shared {
     }
 
     /// The state of a session, made now if it had none, and kept while the pin lives.
-    pub(super) fn attach(self: &Arc<Self>, now: Now, token: &SessionToken) -> Result<(SessionCell, Pin), Full> {
+    pub(super) fn attach(
+        self: &Arc<Self>,
+        now: Now,
+        token: &SessionToken,
+    ) -> Result<(SessionCell, Pin), Full> {
         let config = self.service.config();
         let mut sessions = self.sessions();
         let cell = sessions.attach(now.instant, token.key, || {
@@ -361,14 +420,22 @@ impl Shared {
         let cell = cell.cloned()?;
         sessions.enter(token.key);
         drop(sessions);
-        Ok((cell, Pin { shared: Arc::clone(self), key: token.key }))
+        Ok((
+            cell,
+            Pin {
+                shared: Arc::clone(self),
+                key: token.key,
+            },
+        ))
     }
 
     /// The response to a caller who is not let in.
     fn denial(&self, denied: &Denied) -> Response<Bytes> {
         let mut response = refuse(denied.status(), &denied.to_string());
         if let Some(challenge) = self.challenge(denied) {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -382,7 +449,10 @@ impl Shared {
 
     fn terminate(&self, now: Now, token: &SessionToken) -> Response<Bytes> {
         let Ok(state) = self.sessions().terminate(now, token.key, token.expires_ms) else {
-            return not_allowed("POST, GET", "this server does not let clients end sessions; they expire");
+            return not_allowed(
+                "POST, GET",
+                "this server does not let clients end sessions; they expire",
+            );
         };
         if let Some(cell) = state {
             let wakers = lock(&cell).end();
@@ -411,7 +481,9 @@ impl Drop for Pin {
         let now = self.shared.now().instant;
         self.shared.sessions().leave(now, self.key);
         let idle = now + self.shared.service.config().limits().session_idle;
-        self.shared.sweep_at.fetch_min(idle.as_micros(), Ordering::Relaxed);
+        self.shared
+            .sweep_at
+            .fetch_min(idle.as_micros(), Ordering::Relaxed);
     }
 }
 
@@ -420,18 +492,27 @@ impl Drop for Pin {
 fn metadata_url(resource: &ProtectedResource) -> Option<String> {
     let uri: http::Uri = resource.resource.parse().ok()?;
     let path = uri.path().trim_end_matches('/');
-    Some(format!("{}://{}/.well-known/oauth-protected-resource{path}", uri.scheme_str()?, uri.authority()?))
+    Some(format!(
+        "{}://{}/.well-known/oauth-protected-resource{path}",
+        uri.scheme_str()?,
+        uri.authority()?
+    ))
 }
 
 /// 503 with a hint when to come back.
 pub(super) fn busy(message: &str) -> Response<Bytes> {
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, message);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
 fn decorated(mut response: Response<Bytes>, origin: Option<&str>) -> Response<Bytes> {
-    if !response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+    if !response
+        .headers()
+        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
         cors::decorate(response.headers_mut(), origin);
     }
     response

@@ -96,7 +96,13 @@ impl Session {
         }
         let key = self.key();
         let waker = waker.clone();
-        self.calls.push(Parked { key, id, waker, cancelled: false, answers: Vec::new() });
+        self.calls.push(Parked {
+            key,
+            id,
+            waker,
+            cancelled: false,
+            answers: Vec::new(),
+        });
         Some(key)
     }
 
@@ -109,16 +115,25 @@ impl Session {
     /// Takes what happened to a call, and wakes `waker` at the next event.
     pub(super) fn news(&mut self, key: u64, waker: &Waker) -> News {
         let Some(call) = self.calls.iter_mut().find(|call| call.key == key) else {
-            return News { cancelled: true, answers: Vec::new() };
+            return News {
+                cancelled: true,
+                answers: Vec::new(),
+            };
         };
         call.waker.clone_from(waker);
-        News { cancelled: call.cancelled, answers: core::mem::take(&mut call.answers) }
+        News {
+            cancelled: call.cancelled,
+            answers: core::mem::take(&mut call.answers),
+        }
     }
 
     /// Cancels the call with the client's `id`. Unknown ids are nobody's.
     #[must_use]
     pub(super) fn cancel(&mut self, id: &WireId) -> Option<Waker> {
-        let call = self.calls.iter_mut().find(|call| call.id == *id && !call.cancelled)?;
+        let call = self
+            .calls
+            .iter_mut()
+            .find(|call| call.id == *id && !call.cancelled)?;
         call.cancelled = true;
         Some(call.waker.clone())
     }
@@ -149,7 +164,11 @@ impl Session {
     // ---- Streams ----
 
     /// Encodes a message for `stream`, keeps it for replay, and says whom to wake.
-    pub(super) fn send(&mut self, stream: u64, write: impl FnOnce(&mut Outbox)) -> (Bytes, Option<Waker>) {
+    pub(super) fn send(
+        &mut self,
+        stream: u64,
+        write: impl FnOnce(&mut Outbox),
+    ) -> (Bytes, Option<Waker>) {
         let event = self.replay.push(stream, write);
         (event, self.reader(stream))
     }
@@ -166,7 +185,11 @@ impl Session {
         let reader = self.key();
         let former = self.readers.iter().position(|seat| seat.stream == stream);
         let former = former.map(|at| self.readers.swap_remove(at).waker);
-        self.readers.push(Seat { stream, reader, waker: waker.clone() });
+        self.readers.push(Seat {
+            stream,
+            reader,
+            waker: waker.clone(),
+        });
         (reader, former)
     }
 
@@ -184,7 +207,10 @@ impl Session {
     }
 
     fn reader(&self, stream: u64) -> Option<Waker> {
-        self.readers.iter().find(|seat| seat.stream == stream).map(|seat| seat.waker.clone())
+        self.readers
+            .iter()
+            .find(|seat| seat.stream == stream)
+            .map(|seat| seat.waker.clone())
     }
 
     // ---- Changes ----
@@ -194,14 +220,18 @@ impl Session {
         if let Some(hub) = &mut self.hub {
             let replay = &mut self.replay;
             hub.take(cx, |change| {
-                replay.push(GENERAL, |out| mcp_proto::server::write_change(out, change, None));
+                replay.push(GENERAL, |out| {
+                    mcp_proto::server::write_change(out, change, None)
+                });
             });
         }
     }
 
     /// Joins the hub with the peer's filter, or tells it of a new one.
     pub(super) fn listen(&mut self, hub: &crate::Hub) {
-        self.hub.get_or_insert_with(|| hub.register()).listen(None, self.peer.filter());
+        self.hub
+            .get_or_insert_with(|| hub.register())
+            .listen(None, self.peer.filter());
     }
 
     /// Ends the session: calls are cancelled, streams end.

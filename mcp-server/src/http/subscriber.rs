@@ -40,7 +40,9 @@ impl Subscriber {
         let mut hub = shared.service.hub().register();
         hub.listen(None, &filter);
         let mut opened = None;
-        exchange.event(now, |out| opened = Some(Subscription::open(id, filter, out)));
+        exchange.event(now, |out| {
+            opened = Some(Subscription::open(id, filter, out))
+        });
         Some(Self {
             shared: Arc::clone(shared),
             subscription: opened?,
@@ -53,7 +55,9 @@ impl Subscriber {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Exchange<Draining>> {
         let closing = self.closing.poll(cx.waker());
-        let Some(exchange) = &mut self.exchange else { return Poll::Pending };
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Pending;
+        };
         self.hub.take(cx, |change| {
             self.subscription.changed(change);
         });
@@ -65,7 +69,10 @@ impl Subscriber {
         if closing {
             let config = self.shared.service.config();
             exchange.event(now.instant, |out| self.subscription.write_end(out, config));
-            let ended = self.exchange.take().map(|exchange| exchange.end(now.instant));
+            let ended = self
+                .exchange
+                .take()
+                .map(|exchange| exchange.end(now.instant));
             return ended.map_or(Poll::Pending, Poll::Ready);
         }
         exchange.tick(now.instant);
