@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mcp_proto::{Instant, Now};
+use mcp_server::proto::time::{Instant, Now};
 use tokio::time::Sleep;
 
 /// The driver's clock: a monotonic epoch and the wall-clock time.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use mcp_proto::Outbox;
+use mcp_server::proto::outbox::Outbox;
 use mcp_server::{Connection, IntoService, Runtime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -179,7 +179,7 @@ impl Pump {
         W: AsyncWrite,
     {
         if self.ending.is_none() && shutdown.as_mut().poll(cx).is_ready() {
-            self.connection.shutdown(self.clock.now());
+            self.connection.shutdown();
             self.begin_ending(Ended::Shutdown);
         }
         for _ in 0..TURNS_PER_POLL {

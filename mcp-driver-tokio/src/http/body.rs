@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use mcp_server::HttpCall;
+use mcp_server::http::HttpCall;
 
 use crate::clock::{Clock, LazySleep};
 
@@ -47,7 +47,7 @@ impl Running {
     pub(super) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
-        mut step: impl FnMut(&mut HttpCall, &mut Context<'_>, mcp_proto::Now) -> Poll<T>,
+        mut step: impl FnMut(&mut HttpCall, &mut Context<'_>, mcp_server::proto::time::Now) -> Poll<T>,
     ) -> Poll<T> {
         loop {
             if let Poll::Ready(value) = step(&mut self.call, cx, self.clock.now()) {

@@ -26,6 +26,6 @@ mod service;
 mod stall;
 
 pub use body::McpBody;
-pub use mcp_server::HttpOptions;
+pub use mcp_server::http::HttpOptions;
 pub use serve::{DEFAULT_ADDRESS, Report, ServeOptions, bind, serve};
 pub use service::{BuildError, McpService, ResponseFuture};

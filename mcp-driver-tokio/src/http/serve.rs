@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use mcp_server::{HttpOptions, IntoService};
+use mcp_server::IntoService;
+use mcp_server::http::HttpOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -17,7 +17,8 @@ use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode, request};
 use http_body::Body;
-use mcp_server::{Begin, BoxFuture, HttpCall, HttpOptions, HttpServer, IntoService, Principal};
+use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer};
+use mcp_server::{BoxFuture, IntoService, Principal};
 use pin_project_lite::pin_project;
 use tower_service::Service as TowerService;
 

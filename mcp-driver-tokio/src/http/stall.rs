@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::Executor;
-use mcp_proto::Instant;
+use mcp_server::proto::time::Instant;
 use pin_project_lite::pin_project;
 
 use crate::clock::{Clock, LazySleep};

@@ -1,0 +1,267 @@
+//! The command line, read by hand: it is one command and a few flags.
+//!
+//! Owns the grammar and its messages. It must never guess: an argument that it
+//! does not know is named.
+
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) const HELP: &str = "\
+The Model Context Protocol, from the command line.
+
+Usage: mcp demo [OPTIONS]
+
+  demo    Serve the everything server: every feature of the protocol, for
+          trying clients and for the conformance suite.
+
+Options of demo:
+      --stdio               Speak on standard input and output instead of HTTP
+      --listen ADDR         Serve HTTP at ADDR (default 127.0.0.1:8080)
+      --path PATH           The endpoint's path (default /mcp)
+      --allow-host HOST     Also accept requests for this host name; repeatable
+      --allow-origin ORIGIN Also accept browsers from this origin; repeatable
+      --bearer TOKEN        Demand this bearer token from every client
+      --public              Serve beyond loopback although no token is demanded
+      --key HEX             The sealing key (64 hex digits), shared by replicas;
+                            default: the environment variable MCP_SEALING_KEY,
+                            else a fresh one
+      --drain SECONDS       How long running calls may take when the server ends
+                            (default 10)
+
+  -h, --help                Show this
+  -V, --version             Show the version
+";
+
+/// What the user wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Version,
+    Demo(DemoOptions),
+}
+
+/// How the everything server is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DemoOptions {
+    pub(crate) stdio: bool,
+    pub(crate) listen: String,
+    pub(crate) path: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) origins: Vec<String>,
+    pub(crate) bearer: Option<String>,
+    pub(crate) public: bool,
+    pub(crate) key: Option<[u8; 32]>,
+    pub(crate) drain: Duration,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self {
+            stdio: false,
+            listen: mcp_driver_tokio::http::DEFAULT_ADDRESS.to_owned(),
+            path: "/mcp".to_owned(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            bearer: None,
+            public: false,
+            key: None,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a command line is not understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    Unknown(String),
+    MissingValue(String),
+    BadValue {
+        flag: String,
+        value: String,
+        wanted: &'static str,
+    },
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(argument) => write!(f, "unknown argument '{argument}'"),
+            Self::MissingValue(flag) => write!(f, "{flag} wants a value"),
+            Self::BadValue {
+                flag,
+                value,
+                wanted,
+            } => write!(f, "{flag}: '{value}' is not {wanted}"),
+        }
+    }
+}
+
+pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, UsageError> {
+    let mut arguments = Arguments {
+        rest: arguments,
+        attached: None,
+    };
+    match arguments.next().as_deref() {
+        None | Some("help" | "-h" | "--help") => Ok(Command::Help),
+        Some("-V" | "--version") => Ok(Command::Version),
+        Some("demo") => demo(&mut arguments),
+        Some(other) => Err(UsageError::Unknown(other.to_owned())),
+    }
+}
+
+fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Command, UsageError> {
+    let mut options = DemoOptions::default();
+    while let Some(flag) = arguments.next() {
+        match flag.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--stdio" => options.stdio = true,
+            // `--http ADDR` is the flag of every server that uses `run`; here it means the same.
+            "--listen" | "--http" => options.listen = arguments.value(&flag)?,
+            "--path" => {
+                let path = arguments.value(&flag)?;
+                if !path.starts_with('/') {
+                    return Err(UsageError::BadValue {
+                        flag,
+                        value: path,
+                        wanted: "a path that starts with '/'",
+                    });
+                }
+                options.path = path;
+            }
+            "--allow-host" => options.hosts.push(arguments.value(&flag)?),
+            "--allow-origin" => options.origins.push(arguments.value(&flag)?),
+            "--bearer" => options.bearer = Some(arguments.value(&flag)?),
+            "--public" => options.public = true,
+            "--key" => {
+                let value = arguments.value(&flag)?;
+                let Some(key) = hex_key(&value) else {
+                    // The key itself is a secret; it does not belong in a message.
+                    return Err(UsageError::BadValue {
+                        flag,
+                        value: "…".to_owned(),
+                        wanted: "64 hexadecimal digits",
+                    });
+                };
+                options.key = Some(key);
+            }
+            "--drain" => {
+                let value = arguments.value(&flag)?;
+                let Ok(seconds) = value.parse() else {
+                    return Err(UsageError::BadValue {
+                        flag,
+                        value,
+                        wanted: "a number of seconds",
+                    });
+                };
+                options.drain = Duration::from_secs(seconds);
+            }
+            _ => return Err(UsageError::Unknown(flag)),
+        }
+        if let Some(value) = arguments.attached.take() {
+            return Err(UsageError::Unknown(format!("{flag}={value}")));
+        }
+    }
+    Ok(Command::Demo(options))
+}
+
+/// The words of the command line; `--flag=value` is two of them.
+struct Arguments<I> {
+    rest: I,
+    attached: Option<String>,
+}
+
+impl<I: Iterator<Item = String>> Arguments<I> {
+    fn next(&mut self) -> Option<String> {
+        let word = self.rest.next()?;
+        match word.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => {
+                self.attached = Some(value.to_owned());
+                Some(flag.to_owned())
+            }
+            _ => Some(word),
+        }
+    }
+
+    fn value(&mut self, flag: &str) -> Result<String, UsageError> {
+        self.attached
+            .take()
+            .or_else(|| self.rest.next())
+            .ok_or_else(|| UsageError::MissingValue(flag.to_owned()))
+    }
+}
+
+/// 64 hexadecimal digits as a key.
+pub(crate) fn hex_key(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, UsageError> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn demo_alone_serves_http_on_loopback() {
+        let Ok(Command::Demo(options)) = parsed("demo") else {
+            panic!()
+        };
+        assert!(!options.stdio);
+        assert_eq!(options.listen, "127.0.0.1:8080");
+        assert_eq!(options.path, "/mcp");
+    }
+
+    #[test]
+    fn values_may_be_attached_or_follow() {
+        for line in [
+            "demo --listen 127.0.0.1:9 --path=/x",
+            "demo --listen=127.0.0.1:9 --path /x",
+        ] {
+            let Ok(Command::Demo(options)) = parsed(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                (options.listen.as_str(), options.path.as_str()),
+                ("127.0.0.1:9", "/x")
+            );
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(
+            parsed("demo --listne x"),
+            Err(UsageError::Unknown("--listne".to_owned()))
+        );
+        assert_eq!(
+            parsed("demo --stdio=1"),
+            Err(UsageError::Unknown("--stdio=1".to_owned()))
+        );
+        assert_eq!(
+            parsed("demo --listen"),
+            Err(UsageError::MissingValue("--listen".to_owned()))
+        );
+        assert!(matches!(
+            parsed("demo --path x"),
+            Err(UsageError::BadValue { .. })
+        ));
+        assert_eq!(parsed("dmeo"), Err(UsageError::Unknown("dmeo".to_owned())));
+    }
+
+    #[test]
+    fn a_bad_key_is_not_repeated() {
+        let error = parsed("demo --key secret").unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+        assert!(hex_key(&"0f".repeat(32)).is_some());
+        assert!(hex_key(&"0g".repeat(32)).is_none());
+    }
+}

@@ -1,0 +1,93 @@
+//! `mcp demo`: the everything server, served.
+//!
+//! Owns turning options into a running server and telling the user how to
+//! reach it. On stdio nothing is printed but the protocol.
+
+use std::io;
+
+use mcp_driver_tokio::http::{HttpOptions, ServeOptions};
+use mcp_server::proto::http::host::InvalidAuthority;
+use mcp_server::{IntoService, Principal, Service, StaticBearer};
+
+use crate::arguments::{DemoOptions, hex_key};
+use crate::everything;
+
+/// Where a sealing key is looked for when the command line has none.
+const KEY_VARIABLE: &str = "MCP_SEALING_KEY";
+
+pub(crate) fn run(options: &DemoOptions) -> io::Result<()> {
+    let mut server = everything::server();
+    if let Some(key) = sealing_key(options)? {
+        server = server.sealing_key(key);
+    }
+    let service = server.into_service().map_err(io::Error::other)?;
+    if options.stdio {
+        return mcp_driver_tokio::run_stdio(service);
+    }
+    let serve = serve_options(options)?;
+    introduce(options, &service);
+    mcp_driver_tokio::run_http(service, &options.listen, serve)
+}
+
+fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
+    let wrong = |error: InvalidAuthority| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let mut http = HttpOptions::default();
+    if !options.hosts.is_empty() {
+        http = http
+            .with_allowed_hosts(options.hosts.iter().map(String::as_str))
+            .map_err(wrong)?;
+    }
+    if !options.origins.is_empty() {
+        http = http
+            .with_allowed_origins(options.origins.iter().map(String::as_str))
+            .map_err(wrong)?;
+    }
+    if let Some(token) = &options.bearer {
+        http = http.with_authenticator(StaticBearer::new().with_key(token, Principal::new("demo")));
+    }
+    Ok(ServeOptions::default()
+        .with_path(options.path.as_str())
+        .with_http(http)
+        .with_drain(options.drain)
+        .with_allow_unauthenticated(options.public))
+}
+
+fn sealing_key(options: &DemoOptions) -> io::Result<Option<[u8; 32]>> {
+    if options.key.is_some() {
+        return Ok(options.key);
+    }
+    let Ok(text) = std::env::var(KEY_VARIABLE) else {
+        return Ok(None);
+    };
+    match hex_key(&text) {
+        Some(key) => Ok(Some(key)),
+        None => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{KEY_VARIABLE} is not 64 hexadecimal digits"),
+        )),
+    }
+}
+
+/// Says what is served and how a client connects.
+fn introduce(options: &DemoOptions, service: &Service) {
+    let url = format!("http://{}{}", options.listen, options.path);
+    let header = options
+        .bearer
+        .as_ref()
+        .map_or("", |_| " --header 'Authorization: Bearer <token>'");
+    println!(
+        "The everything server: {tools} tools, {resources} resources, {prompts} prompts,\n\
+         for the revisions 2024-11-05 to 2026-07-28 of the Model Context Protocol.\n\
+         \n\
+         Connect a client:\n  \
+           claude mcp add --transport http everything {url}{header}\n  \
+           npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list{header}\n  \
+           curl http://{listen}/readyz\n\
+         \n\
+         As a child process instead: mcp demo --stdio",
+        tools = service.tools().len(),
+        resources = service.resources().len(),
+        prompts = service.prompts().len(),
+        listen = options.listen,
+    );
+}

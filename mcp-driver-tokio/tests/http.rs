@@ -1,0 +1,545 @@
+//! Streamable HTTP: the service in process, and the listener over real sockets.
+#![cfg(feature = "http")]
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full};
+use mcp_driver_tokio::http::{HttpOptions, McpBody, McpService, Report, ServeOptions, serve};
+use mcp_server::{Context, Server, tool};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower_service::Service;
+
+/// How many calls of `slow` were dropped before they finished.
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+struct Dropping(bool);
+
+impl Drop for Dropping {
+    fn drop(&mut self) {
+        if !self.0 {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Sleeps and answers.
+#[tool]
+async fn slow(ms: u64) -> String {
+    let mut guard = Dropping(false);
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    guard.0 = true;
+    format!("slept {ms}")
+}
+
+/// Reports progress and answers.
+#[tool]
+async fn talk(ctx: Context) -> &'static str {
+    ctx.progress(1.0, Some(2.0), None);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    ctx.progress(2.0, Some(2.0), None);
+    "talked"
+}
+
+/// Answers at once.
+#[tool]
+fn echo(text: String) -> String {
+    text
+}
+
+/// Answers with many bytes.
+#[tool]
+fn large(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+fn server() -> Server {
+    Server::new("http", "1.0.0")
+        .tool(slow)
+        .tool(talk)
+        .tool(echo)
+        .tool(large)
+}
+
+const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}"#;
+
+fn call(name: &str, arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}","arguments":{arguments},"_meta":{{{META},"progressToken":"p"}}}}}}"#
+    )
+}
+
+fn request<B>(name: &str, body: B) -> Request<B> {
+    Request::builder()
+        .method(Method::POST)
+        .uri("http://127.0.0.1/mcp")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", name)
+        .body(body)
+        .unwrap()
+}
+
+async fn sent(service: &mut McpService, name: &str, arguments: &str) -> Response<McpBody> {
+    let body = Full::new(Bytes::from(call(name, arguments)));
+    service.call(request(name, body)).await.unwrap()
+}
+
+async fn text(response: Response<McpBody>) -> String {
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_is_ready_is_one_block_of_known_length() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let response = sent(&mut service, "echo", r#"{"text":"hi"}"#).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let length = response.body().size_hint().exact().expect("a known length");
+    let text = text(response).await;
+    assert_eq!(text.len() as u64, length);
+    assert!(text.contains(r#""text":"hi""#), "{text}");
+}
+
+#[tokio::test]
+async fn the_first_notification_opens_a_stream() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let response = sent(&mut service, "talk", "{}").await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let text = text(response).await;
+    assert_eq!(text.matches("notifications/progress").count(), 2, "{text}");
+    assert!(text.contains("talked"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_modern_response_drops_the_work() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let before = DROPPED.load(Ordering::SeqCst);
+    let body = Full::new(Bytes::from(call("slow", r#"{"ms":60000}"#)));
+    let future = service.call(request("slow", body));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), future)
+            .await
+            .is_err()
+    );
+    assert_eq!(DROPPED.load(Ordering::SeqCst), before + 1);
+    // The same once the head is out.
+    let response = sent(&mut service, "slow", r#"{"ms":60000}"#).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    drop(response);
+    assert_eq!(DROPPED.load(Ordering::SeqCst), before + 2);
+}
+
+/// A body that never ends and never says anything.
+struct Silent;
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::convert::Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_408() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let before = tokio::time::Instant::now();
+    let response = service.call(request("echo", Silent)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(response.headers()["connection"], "close");
+    assert!(before.elapsed() >= Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_413_before_it_is_over() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let block = Bytes::from(vec![b' '; 1 << 20]);
+    let endless = http_body_util::StreamBody::new(Endless(block));
+    let response = service.call(request("echo", endless)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+struct Endless(Bytes);
+
+impl futures_core::Stream for Endless {
+    type Item = Result<Frame<Bytes>, std::convert::Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(Some(Ok(Frame::data(self.0.clone()))))
+    }
+}
+
+// ---- the listener --------------------------------------------------------
+
+struct Listening {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<std::io::Result<Report>>,
+}
+
+async fn listening(options: ServeOptions) -> Listening {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(serve(listener, server(), options, async {
+        let _ = stopped.await;
+    }));
+    Listening {
+        address,
+        stop: Some(stop),
+        serving,
+    }
+}
+
+impl Listening {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends a whole request on a new connection and returns everything until the server closes.
+    async fn exchange(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.exchange(&format!(
+            "GET {path} HTTP/1.1\r\nhost: health.example\r\nconnection: close\r\n\r\n"
+        ))
+        .await
+    }
+
+    fn ask_to_stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+}
+
+fn posted(address: SocketAddr, method: &str, name: Option<&str>, body: &str, more: &str) -> String {
+    let name = name
+        .map(|name| format!("mcp-name: {name}\r\n"))
+        .unwrap_or_default();
+    format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+         mcp-protocol-version: 2026-07-28\r\nmcp-method: {method}\r\n{name}content-length: {}\r\n{more}\r\n{body}",
+        body.len()
+    )
+}
+
+/// Reads until `wanted` has been seen.
+async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
+    let mut seen = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut chunk))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_ne!(
+            read,
+            0,
+            "closed before '{wanted}': {}",
+            String::from_utf8_lossy(&seen)
+        );
+        seen.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&seen);
+        if text.contains(wanted) {
+            return text.into_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn probes_answer_whoever_asks() {
+    let listening = listening(ServeOptions::default()).await;
+    assert!(listening.get("/livez").await.starts_with("HTTP/1.1 200"));
+    assert!(listening.get("/readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(
+        listening
+            .get("/elsewhere")
+            .await
+            .starts_with("HTTP/1.1 404")
+    );
+    let posted =
+        "POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert!(listening.exchange(posted).await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
+async fn the_endpoint_answers_over_a_socket() {
+    let listening = listening(ServeOptions::default()).await;
+    let request = posted(
+        listening.address,
+        "tools/call",
+        Some("echo"),
+        &call("echo", r#"{"text":"hi"}"#),
+        "connection: close\r\n",
+    );
+    let answer = listening.exchange(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("content-length: "), "{answer}");
+    assert!(answer.contains(r#""text":"hi""#), "{answer}");
+}
+
+#[tokio::test]
+async fn readiness_ends_before_serving_does() {
+    let mut listening =
+        listening(ServeOptions::default().with_lame_duck(Duration::from_millis(400))).await;
+    listening.ask_to_stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(listening.get("/readyz").await.starts_with("HTTP/1.1 503"));
+    assert!(listening.get("/livez").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(listening.serving.await.unwrap().unwrap().dropped, 0);
+    assert!(TcpStream::connect(listening.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_graceful_end_completes_listens_and_lets_calls_finish() {
+    let mut listening = listening(ServeOptions::default()).await;
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":"sub","method":"subscriptions/listen","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{{META}}}}}}}"#
+    );
+    let mut listen = listening.connect().await;
+    listen
+        .write_all(posted(listening.address, "subscriptions/listen", None, &body, "").as_bytes())
+        .await
+        .unwrap();
+    read_until(&mut listen, "notifications/subscriptions/acknowledged").await;
+    let mut running = listening.connect().await;
+    let slow = posted(
+        listening.address,
+        "tools/call",
+        Some("slow"),
+        &call("slow", r#"{"ms":300}"#),
+        "",
+    );
+    running.write_all(slow.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    listening.ask_to_stop();
+    let ended = read_until(&mut listen, r#""id":"sub""#).await;
+    assert!(ended.contains(r#""result""#), "{ended}");
+    assert!(
+        read_until(&mut running, "slept 300")
+            .await
+            .contains("slept 300")
+    );
+    assert_eq!(listening.serving.await.unwrap().unwrap().dropped, 0);
+}
+
+#[tokio::test]
+async fn the_drain_has_a_bound() {
+    let mut listening =
+        listening(ServeOptions::default().with_drain(Duration::from_millis(200))).await;
+    let mut running = listening.connect().await;
+    let slow = posted(
+        listening.address,
+        "tools/call",
+        Some("slow"),
+        &call("slow", r#"{"ms":60000}"#),
+        "",
+    );
+    running.write_all(slow.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    listening.ask_to_stop();
+    let before = std::time::Instant::now();
+    assert_eq!(listening.serving.await.unwrap().unwrap().dropped, 1);
+    assert!(before.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_trickled_head_loses_its_connection() {
+    let listening =
+        listening(ServeOptions::default().with_head_deadline(Duration::from_millis(300))).await;
+    let mut stream = listening.connect().await;
+    let before = std::time::Instant::now();
+    for byte in b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx: "
+        .iter()
+        .cycle()
+    {
+        if stream.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(before.elapsed() < Duration::from_secs(5), "still connected");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let listening =
+        listening(ServeOptions::default().with_head_deadline(Duration::from_millis(200))).await;
+    let mut stream = listening.connect().await;
+    let mut nothing = Vec::new();
+    tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut nothing))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_long_call_is_not_an_idle_connection() {
+    let options = ServeOptions::default()
+        .with_head_deadline(Duration::from_millis(100))
+        .with_idle(Duration::from_millis(200));
+    let listening = listening(options).await;
+    let mut stream = listening.connect().await;
+    let slow = posted(
+        listening.address,
+        "tools/call",
+        Some("slow"),
+        &call("slow", r#"{"ms":700}"#),
+        "",
+    );
+    stream.write_all(slow.as_bytes()).await.unwrap();
+    read_until(&mut stream, "slept 700").await;
+    // Afterwards it is idle, and that has a limit.
+    let mut rest = Vec::new();
+    tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_loses_its_connection() {
+    let listening =
+        listening(ServeOptions::default().with_write_stall(Duration::from_millis(300))).await;
+    let mut stream = listening.connect().await;
+    let large = posted(
+        listening.address,
+        "tools/call",
+        Some("large"),
+        &call("large", r#"{"bytes":8000000}"#),
+        "",
+    );
+    stream.write_all(large.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got).await;
+    assert!(got.len() < 8_000_000, "everything arrived: {}", got.len());
+}
+
+#[tokio::test]
+async fn beyond_loopback_needs_an_authenticator_or_a_word() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let refused = serve(
+        listener,
+        server(),
+        ServeOptions::default(),
+        std::future::ready(()),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let options = ServeOptions::default().with_allow_unauthenticated(true);
+    serve(listener, server(), options, std::future::ready(()))
+        .await
+        .unwrap();
+}
+
+// ---- HTTP/2 --------------------------------------------------------------
+
+async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::handshake(
+        hyper_util::rt::TokioExecutor::new(),
+        hyper_util::rt::TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request2(address: SocketAddr, name: &str, arguments: &str) -> Request<Full<Bytes>> {
+    let mut request = request(name, Full::new(Bytes::from(call(name, arguments))));
+    request.headers_mut().remove("host");
+    *request.uri_mut() = format!("http://{address}/mcp").parse().unwrap();
+    request
+}
+
+#[tokio::test]
+async fn http2_carries_many_calls_on_one_connection() {
+    let listening = listening(ServeOptions::default()).await;
+    let mut sender = http2(listening.address).await;
+    let slow = sender.send_request(request2(listening.address, "slow", r#"{"ms":300}"#));
+    let mut sender2 = sender.clone();
+    let quick = sender2.send_request(request2(listening.address, "echo", r#"{"text":"quick"}"#));
+    let quick = quick
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
+    assert!(String::from_utf8_lossy(&quick).contains("quick"));
+    let slow = slow
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
+    assert!(String::from_utf8_lossy(&slow).contains("slept 300"));
+}
+
+#[tokio::test]
+async fn a_stalled_http2_stream_costs_only_itself() {
+    let listening =
+        listening(ServeOptions::default().with_write_stall(Duration::from_millis(300))).await;
+    let mut sender = http2(listening.address).await;
+    let stalled = sender
+        .send_request(request2(listening.address, "large", r#"{"bytes":4000000}"#))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    let quick = sender
+        .send_request(request2(listening.address, "echo", r#"{"text":"quick"}"#))
+        .await
+        .unwrap();
+    assert_eq!(quick.status(), StatusCode::OK);
+    assert!(
+        stalled.into_body().collect().await.is_err(),
+        "the stalled stream was reset"
+    );
+}
+
+#[tokio::test]
+async fn the_service_is_send_and_clone() {
+    fn assert_mountable<S: Clone + Send + Sync + 'static>(_: &S) {}
+    let service = McpService::new(server(), HttpOptions::default()).unwrap();
+    assert_mountable(&service);
+    assert_mountable(&Arc::new(service));
+}

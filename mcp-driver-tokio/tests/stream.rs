@@ -1,0 +1,223 @@
+//! The stream loop over an in-memory pipe.
+
+use std::time::Duration;
+
+use mcp_driver_tokio::{Ended, StreamOptions, serve_io, serve_io_until};
+use mcp_server::{Context, Server, tool};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio::task::JoinHandle;
+
+/// Sleeps and answers.
+#[tool]
+async fn slow(ms: u64) -> String {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    format!("slept {ms}")
+}
+
+/// Blocks a thread.
+#[tool(blocking)]
+fn block(ms: u64) -> String {
+    std::thread::sleep(Duration::from_millis(ms));
+    format!("blocked {ms}")
+}
+
+/// Runs on a task of its own.
+#[tool(spawn)]
+async fn spawned(ctx: Context) -> &'static str {
+    ctx.progress(1.0, None, None);
+    tokio::task::yield_now().await;
+    "spawned"
+}
+
+/// Returns many bytes.
+#[tool]
+fn large(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+fn server() -> Server {
+    Server::new("stream", "1.0.0")
+        .tool(slow)
+        .tool(block)
+        .tool(spawned)
+        .tool(large)
+}
+
+struct Client {
+    input: WriteHalf<DuplexStream>,
+    output: tokio::io::Lines<BufReader<ReadHalf<DuplexStream>>>,
+    served: JoinHandle<std::io::Result<Ended>>,
+}
+
+fn start(capacity: usize) -> Client {
+    let (near, far) = tokio::io::duplex(capacity);
+    let (reader, writer) = tokio::io::split(far);
+    let served = tokio::spawn(serve_io(server(), reader, writer));
+    let (output, input) = tokio::io::split(near);
+    Client {
+        input,
+        output: BufReader::new(output).lines(),
+        served,
+    }
+}
+
+fn call(id: u32, name: &str, arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+    ) + "\n"
+}
+
+impl Client {
+    async fn send(&mut self, text: &str) {
+        self.input.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        self.output.next_line().await.unwrap().expect("an answer")
+    }
+
+    async fn ended(mut self) -> Ended {
+        self.input.shutdown().await.unwrap();
+        self.served.await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn both_eras_are_served_on_one_stream() {
+    let mut client = start(4096);
+    client
+        .send(concat!(
+            r#"{"jsonrpc":"2.0","id":"a","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
+            "\n",
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#,
+            "\n",
+        ))
+        .await;
+    let discovered = client.line().await;
+    assert!(
+        discovered.contains(r#""supportedVersions":["#),
+        "{discovered}"
+    );
+    let initialized = client.line().await;
+    assert!(
+        initialized.contains(r#""protocolVersion":"2025-11-25""#),
+        "{initialized}"
+    );
+    assert_eq!(client.ended().await, Ended::EndOfInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_call_does_not_delay_the_next_one() {
+    let mut client = start(4096);
+    client.send(&call(1, "slow", r#"{"ms":30000}"#)).await;
+    client.send(&call(2, "slow", r#"{"ms":1}"#)).await;
+    assert!(client.line().await.contains(r#""id":2"#));
+    assert!(client.line().await.contains(r#""id":1"#));
+}
+
+#[tokio::test]
+async fn blocking_and_spawned_tools_answer() {
+    let mut client = start(4096);
+    client.send(&call(1, "block", r#"{"ms":50}"#)).await;
+    client.send(&call(2, "spawned", "{}")).await;
+    assert!(client.line().await.contains("spawned"));
+    assert!(client.line().await.contains("blocked 50"));
+}
+
+#[tokio::test]
+async fn a_pipe_of_one_byte_is_enough() {
+    let mut client = start(1);
+    let text = call(1, "large", r#"{"bytes":20000}"#);
+    let (_, line) = tokio::join!(
+        client.input.write_all(text.as_bytes()),
+        client.output.next_line()
+    );
+    assert!(line.unwrap().unwrap().len() > 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_run_at_the_end_of_input_are_answered() {
+    let mut client = start(4096);
+    client.send(&call(1, "slow", r#"{"ms":1000}"#)).await;
+    client.input.shutdown().await.unwrap();
+    assert!(client.line().await.contains("slept 1000"));
+    assert_eq!(client.served.await.unwrap().unwrap(), Ended::EndOfInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_has_a_bound() {
+    let mut client = start(4096);
+    client.send(&call(1, "slow", r#"{"ms":600000}"#)).await;
+    client.input.shutdown().await.unwrap();
+    let before = tokio::time::Instant::now();
+    client.served.await.unwrap().unwrap();
+    assert!(before.elapsed() <= Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_answers_what_runs_and_ends() {
+    let (near, far) = tokio::io::duplex(4096);
+    let (reader, writer) = tokio::io::split(far);
+    let (ask, asked) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(serve_io_until(
+        server(),
+        reader,
+        writer,
+        StreamOptions::default(),
+        async {
+            let _ = asked.await;
+        },
+    ));
+    let (output, mut input) = tokio::io::split(near);
+    input
+        .write_all(call(1, "slow", r#"{"ms":500}"#).as_bytes())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ask.send(()).unwrap();
+    let line = BufReader::new(output)
+        .lines()
+        .next_line()
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(line.contains("slept 500"), "{line}");
+    assert_eq!(served.await.unwrap().unwrap(), Ended::Shutdown);
+    drop(input);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_reads_is_dropped_where_a_limit_is_set() {
+    let (near, far) = tokio::io::duplex(64);
+    let (reader, writer) = tokio::io::split(far);
+    let options = StreamOptions::default().with_write_stall(Duration::from_secs(30));
+    let served = tokio::spawn(serve_io_until(
+        server(),
+        reader,
+        writer,
+        options,
+        std::future::pending(),
+    ));
+    let (_output, mut input) = tokio::io::split(near);
+    input
+        .write_all(call(1, "large", r#"{"bytes":100000}"#).as_bytes())
+        .await
+        .unwrap();
+    assert_eq!(served.await.unwrap().unwrap(), Ended::WriteStall);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_ends_the_connection() {
+    let client = start(4096);
+    let Client {
+        mut input,
+        output,
+        served,
+    } = client;
+    input
+        .write_all(call(1, "slow", r#"{"ms":50}"#).as_bytes())
+        .await
+        .unwrap();
+    drop((input, output));
+    assert_eq!(served.await.unwrap().unwrap(), Ended::PeerGone);
+}
