@@ -9,7 +9,7 @@
 //!             ▲   ├─▶ Ready(input_required)    modern, Pending, and a question is open
 //!             │   └─▶ Pending ── drain ──▶ (parked) ── woken, answered ──┐
 //!             └──────────────────────────────────────────────────────────┘
-//! drop or cancel: the future goes, and everything that it waited for
+//! drop, that is cancel: the future goes, and everything that it waited for
 //! ```
 
 use std::fmt;
@@ -140,7 +140,7 @@ impl Running {
         );
         let work = match admit(&context, &inbound, now) {
             Err(error) => Work::Finished(Some(Finish::Fail(error))),
-            Ok(()) => match guard(|| dispatch(&context, &inbound)) {
+            Ok(()) => match guard(|| context.in_span(|| dispatch(&context, &inbound))) {
                 None => Work::Finished(Some(panicked(&context))),
                 Some(dispatched) => Work::begin(dispatched, runtime, &context),
             },
@@ -171,7 +171,9 @@ impl Running {
                 note_slow(&self.context, before, self.runtime.clock());
                 finish
             }
-            Work::Elsewhere { blocking } => poll_elsewhere(&self.context, *blocking, cx, now),
+            Work::Elsewhere { blocking } => {
+                poll_elsewhere(&self.context, *blocking, cx.waker(), now)
+            }
         };
         let Some(finish) = finish else {
             if !core::mem::replace(&mut self.detached, true) {
@@ -184,7 +186,7 @@ impl Running {
     }
 
     /// Sends what the handler has said since the last time.
-    pub(crate) fn drain(&mut self, sink: &mut dyn CallSink) {
+    pub(crate) fn drain(&self, sink: &mut dyn CallSink) {
         if let Some(cell) = self.context.used_cell() {
             let wakers = cell.lock().drain(sink);
             wakers.into_iter().for_each(task::Waker::wake);
@@ -192,12 +194,12 @@ impl Running {
     }
 
     /// The client answered one of the call's requests, with a result or an error object. Poll afterwards.
-    pub(crate) fn answered(&mut self, request: RequestId, outcome: Result<Bytes, Bytes>) {
+    pub(crate) fn answered(&self, request: RequestId, outcome: Result<Bytes, Bytes>) {
         self.answer(request, ask::outcome(outcome));
     }
 
     /// The client did not answer one of the call's requests in time. Poll afterwards.
-    pub(crate) fn expired(&mut self, request: RequestId) {
+    pub(crate) fn expired(&self, request: RequestId) {
         self.answer(request, Err(AskError::TimedOut));
     }
 
@@ -209,11 +211,6 @@ impl Running {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-
-    /// Nobody waits for the result any more. The call is not to be polled again.
-    pub(crate) fn cancel(&mut self) {
-        self.stop();
     }
 
     fn stop(&mut self) {
@@ -289,7 +286,7 @@ fn poll_here(
             let waker = cell.lock().begin_poll();
             drop(waker);
         }
-        match guard(|| future.as_mut().poll(cx)) {
+        match guard(|| context.in_span(|| future.as_mut().poll(cx))) {
             None => return Some(panicked(context)),
             Some(Poll::Ready(outcome)) => return Some(ended(context, outcome)),
             Some(Poll::Pending) => {}
@@ -308,14 +305,14 @@ fn poll_here(
 fn poll_elsewhere(
     context: &Context,
     blocking: bool,
-    cx: &mut task::Context<'_>,
+    waker: &task::Waker,
     now: Now,
 ) -> Option<Finish> {
     let cell = context.cell();
     let mut state = cell.lock();
     let done = state.done.take();
     let old = if done.is_none() {
-        state.park(cx.waker())
+        state.park(waker)
     } else {
         None
     };

@@ -220,7 +220,7 @@ impl Call {
     }
 
     /// Answers the request with this number.
-    pub(super) fn answer(&mut self, number: usize, answer: Result<Value, Value>) {
+    pub(super) fn answer(&self, number: usize, answer: Result<Value, Value>) {
         let bytes = |value: Value| Bytes::from(value.to_string());
         let id = self.stream.requests[number].0;
         self.running.answered(id, answer.map(bytes).map_err(bytes));
@@ -275,12 +275,10 @@ impl Answer {
 
     pub(super) fn keys(&self) -> Vec<&str> {
         assert_eq!(self.kind, "input_required", "{self:?}");
-        self.body["inputRequests"]
-            .as_object()
-            .expect("requests")
-            .keys()
-            .map(String::as_str)
-            .collect()
+        let requests = self.body["inputRequests"].as_object().expect("requests");
+        let mut keys: Vec<&str> = requests.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// The params of the retry.

@@ -4,6 +4,7 @@
 //! through the call's cell and onto the call's own stream. Must never outlive its call's rights: once the
 //! call is over, nothing that is said here reaches anybody.
 
+#[cfg(feature = "tracing")]
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -15,7 +16,7 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use mcp_proto::context::{CallContext, ClientFeatures};
-use mcp_proto::json::{Inbound, text};
+use mcp_proto::json::Inbound;
 use mcp_proto::server::Progress;
 use mcp_types::{Implementation, Json, LoggingLevel, Meta, Revision};
 use serde::Serialize;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     cell: OnceLock<Box<Cell>>,
     /// The thread that is polling the work of a `once`.
     inside_once: Mutex<Option<ThreadId>>,
+    #[cfg(feature = "tracing")]
+    span: OnceLock<tracing::Span>,
     /// Unless the call came with a journal, which has its own.
     chain: OnceLock<[u8; 16]>,
 }
@@ -79,6 +82,8 @@ impl Context {
             over: AtomicBool::new(false),
             cell: OnceLock::new(),
             inside_once: Mutex::new(None),
+            #[cfg(feature = "tracing")]
+            span: OnceLock::new(),
             chain: OnceLock::new(),
         };
         Self {
@@ -287,7 +292,37 @@ impl Context {
         inbound.method_name().into_owned()
     }
 
+    /// Runs a piece of the call inside of its span.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn in_span<T>(&self, work: impl FnOnce() -> T) -> T {
+        let span = self.inner.span.get_or_init(|| {
+            let inbound = self.inbound();
+            let trace = inbound
+                .string(inbound.envelope.meta_traceparent)
+                .map(Cow::into_owned);
+            tracing::info_span!(
+                "mcp.call",
+                method = %inbound.method_name(),
+                subject = %self.subject(),
+                revision = self.revision().as_str(),
+                traceparent = trace,
+            )
+        });
+        span.in_scope(work)
+    }
+
+    /// Spans need the feature `tracing`.
+    #[cfg(not(feature = "tracing"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the same signature with and without the feature"
+    )]
+    pub(crate) fn in_span<T>(&self, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// The request's name for logs: tool, prompt or URI, or the method.
+    #[cfg(feature = "tracing")]
     pub(crate) fn subject(&self) -> String {
         let inbound = self
             .inner
@@ -298,7 +333,7 @@ impl Context {
         let named = [envelope.name, envelope.uri]
             .into_iter()
             .find(|span| span.is_some());
-        let name = named.and_then(|span| text::decode_str(inbound.text(span)).map(Cow::into_owned));
+        let name = named.and_then(|span| inbound.string(span).map(Cow::into_owned));
         name.unwrap_or_else(|| inbound.method_name().into_owned())
     }
 

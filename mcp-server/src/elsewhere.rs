@@ -58,7 +58,7 @@ pub(crate) fn spawned(context: Context, future: BoxFuture<Outcome>) -> BoxFuture
             return Poll::Ready(());
         };
         let done = loop {
-            match guard(|| work.as_mut().poll(cx)) {
+            match guard(|| delivery.context.in_span(|| work.as_mut().poll(cx))) {
                 None => break Done::Panicked,
                 Some(Poll::Ready(outcome)) => break Done::Outcome(outcome),
                 Some(Poll::Pending) => {}
@@ -98,7 +98,7 @@ pub(crate) fn blocking(
         if delivery.context.is_cancelled() {
             return;
         }
-        let done = guard(work).map_or(Done::Panicked, Done::Outcome);
+        let done = guard(|| delivery.context.in_span(work)).map_or(Done::Panicked, Done::Outcome);
         delivery.deliver(done);
     })
 }

@@ -20,6 +20,9 @@ use crate::formats::{is_date, is_date_time, is_email, is_uri};
 
 type Members = serde_json::Map<String, Value>;
 
+/// A value and its title.
+type Choice = (String, Option<String>);
+
 /// Keywords that say something for people or tools and constrain nothing.
 const ANNOTATIONS: [&str; 6] = [
     "$comment",
@@ -175,7 +178,7 @@ fn without_null(members: &mut Members) {
 }
 
 /// The options of a choice among texts, taken out of the schema: `enum`, `const`, or alternatives of those.
-fn options(members: &mut Members) -> Result<Option<Vec<(String, Option<String>)>>, String> {
+fn options(members: &mut Members) -> Result<Option<Vec<Choice>>, String> {
     let mut found = Vec::new();
     let alternatives = ["oneOf", "anyOf"]
         .into_iter()
@@ -220,7 +223,7 @@ fn values(members: &mut Members) -> Result<Option<Vec<String>>, String> {
         .map(Some)
 }
 
-fn choice(options: Vec<(String, Option<String>)>, mut members: Members) -> Members {
+fn choice(options: Vec<Choice>, mut members: Members) -> Members {
     members.insert("type".into(), "string".into());
     if options.iter().any(|(_, title)| title.is_some()) {
         let titled = options.into_iter().map(|(value, title)| {

@@ -133,7 +133,7 @@ fn what_no_form_can_have_is_named() {
     #[derive(JsonSchema)]
     #[allow(dead_code, reason = "only the schema matters")]
     struct Node {
-        next: Option<Box<Node>>,
+        next: Option<Box<Self>>,
     }
     #[derive(JsonSchema)]
     #[allow(dead_code, reason = "only the schema matters")]

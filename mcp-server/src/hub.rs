@@ -118,7 +118,7 @@ impl Hub {
             slot,
             listener,
             filters: BTreeMap::new(),
-            uris: HashMap::new(),
+            uris: BTreeMap::new(),
         }
     }
 
@@ -199,7 +199,7 @@ pub struct Registration {
     listener: Arc<Listener>,
     filters: BTreeMap<Option<CallId>, Filter>,
     /// How many of the filters name a URI.
-    uris: HashMap<Arc<str>, u32>,
+    uris: BTreeMap<Arc<str>, u32>,
 }
 
 impl Registration {

@@ -20,11 +20,11 @@ use mcp_proto::seal::{self, KeyRing};
 use crate::canonical;
 
 /// The longest `requestState`, in characters.
-pub const MAX_STATE: usize = 64 * 1024;
+pub(crate) const MAX_STATE: usize = 64 * 1024;
 /// How often one chain of calls may ask for input.
-pub const MAX_ROUNDS: u8 = 8;
+pub(crate) const MAX_ROUNDS: u8 = 8;
 /// How long a state is valid, in milliseconds of wall-clock time.
-pub const LIFETIME_MS: u64 = 10 * 60 * 1000;
+pub(crate) const LIFETIME_MS: u64 = 10 * 60 * 1000;
 
 const VERSION: u8 = 1;
 

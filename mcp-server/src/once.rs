@@ -80,7 +80,7 @@ impl Context {
                 ))),
                 Ok(_) => Some(Err(AskError::Key(key.to_owned()))),
                 Err(diverged) => {
-                    state.failure.get_or_insert(diverged.into());
+                    state.failure.get_or_insert_with(|| diverged.into());
                     None
                 }
             }

@@ -22,6 +22,7 @@ struct Name {
 
 #[derive(Deserialize, JsonSchema)]
 struct Age {
+    #[allow(dead_code, reason = "only the schema matters")]
     age: u8,
 }
 

@@ -92,11 +92,11 @@ impl Script {
         let mut script = Self::first(journal.chain, "");
         script.rounds = journal.rounds;
         for mut record in journal.records {
-            if record.status == Status::Waiting {
-                if let Some(answer) = text::get(responses, &record.key) {
-                    record.status = Status::Answered;
-                    answer.clone_into(&mut record.answer);
-                }
+            if record.status == Status::Waiting
+                && let Some(answer) = text::get(responses, &record.key)
+            {
+                record.status = Status::Answered;
+                answer.clone_into(&mut record.answer);
             }
             let unmet = record.status == Status::Consumed;
             script.unmet += usize::from(unmet);
@@ -258,7 +258,7 @@ impl Script {
     }
 
     /// The run ends here, waiting for the client.
-    pub(crate) fn suspend(&mut self, unix_ms: u64) -> Result<Journal, Diverged> {
+    pub(crate) fn suspend(&self, unix_ms: u64) -> Result<Journal, Diverged> {
         self.finish()?;
         let records = self
             .entries
