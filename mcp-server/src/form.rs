@@ -69,15 +69,9 @@ pub(crate) fn derive<T: JsonSchema>() -> Result<RequestedSchema, String> {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    // The order of declaration is known for required fields only.
-    let first = required
-        .iter()
-        .filter_map(|name| properties.get_key_value(*name));
-    let rest = properties
-        .iter()
-        .filter(|(name, _)| !required.contains(&name.as_str()));
     let mut fields: Map<Field> = Map::new();
-    for (name, schema) in first.chain(rest) {
+    // In the order of declaration.
+    for (name, schema) in properties {
         fields.insert(
             name.clone(),
             field(schema).map_err(|problem| at(name, &problem))?,

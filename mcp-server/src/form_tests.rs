@@ -93,11 +93,19 @@ fn a_struct_becomes_a_flat_form() {
     );
     let form = derive::<Everything>().expect("a form");
     let order: Vec<&str> = form.properties.keys().collect();
-    assert_eq!(
-        order[..6],
-        ["name", "email", "height", "subscribed", "color", "colors"],
-        "as declared"
-    );
+    let declared = [
+        "name",
+        "email",
+        "born",
+        "age",
+        "height",
+        "subscribed",
+        "color",
+        "size",
+        "colors",
+        "sizes",
+    ];
+    assert_eq!(order, declared);
 }
 
 #[test]
