@@ -68,7 +68,8 @@ pub(crate) enum Finish {
 
 /// The call's own stream, as far as a call may use it.
 pub(crate) trait CallSink {
-    /// Whether more may be written now. What has no room waits in the call's cell, and is bounded there.
+    /// Whether more may be written now. Without room, progress and log messages wait in the call's cell,
+    /// bounded, until the call is polled again; everything else is handed over all the same.
     fn has_room(&self) -> bool {
         true
     }

@@ -193,6 +193,22 @@ fn only_sse_clients_of_2025_11_25_have_their_stream_closed() {
 // ---- Questions to a legacy client ----
 
 #[test]
+fn a_question_goes_out_although_log_messages_have_no_room() {
+    let handler = handler(|context| async move {
+        context.info("waits");
+        said(&context, "a").await
+    });
+    let mut call = Client::legacy().run(&handler, &json!({}));
+    call.stream.full = true;
+    assert!(call.poll().is_none());
+    assert_eq!((call.stream.requests.len(), call.stream.sent.len()), (1, 0));
+    call.stream.full = false;
+    call.answer(0, Ok(accept(json!({"name": "Ada"}))));
+    assert_eq!(call.poll().expect("ready").text(), "Ada");
+    assert_eq!(call.stream.sent, [r#"log info - "waits""#]);
+}
+
+#[test]
 fn a_legacy_question_is_a_request_and_its_answer_goes_on_in_place() {
     let mut call = Client::legacy().run(&asker(), &json!({}));
     assert!(call.poll().is_none());

@@ -192,14 +192,14 @@ impl State {
         });
     }
 
-    /// Sends what waits, as long as the stream has room. What stays is still bounded.
+    /// Sends what waits. On a stream without room, progress and log messages stay until the call is polled
+    /// again, and are bounded; questions go out in any case, as somebody waits for their answers.
     pub(crate) fn drain(&mut self, sink: &mut dyn CallSink) -> Vec<Waker> {
         let mut wakers = Vec::new();
-        while sink.has_room() {
-            let Some(output) = self.queue.pop_front() else {
-                break;
-            };
+        let mut kept = VecDeque::new();
+        while let Some(output) = self.queue.pop_front() {
             match output {
+                Output::Progress | Output::Log { .. } if !sink.has_room() => kept.push_back(output),
                 Output::Progress => {
                     if let Some(progress) = self.progress.take() {
                         sink.progress(&progress);
@@ -224,6 +224,9 @@ impl State {
                 Output::Notify { method, params } => sink.notify(method, &params),
                 Output::CloseStream(retry) => sink.close_stream(retry),
             }
+        }
+        if !kept.is_empty() {
+            self.queue = kept;
         }
         if self.logs == 0 && sink.has_room() {
             // On the level of one that was dropped, so the client has asked for it.
