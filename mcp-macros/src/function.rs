@@ -8,8 +8,8 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Meta, Pat, PathArguments,
-    Result, Token, Type, parse_quote,
+    Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Meta, Pat,
+    PathArguments, Result, Token, Type, parse_quote,
 };
 
 use crate::options::{Given, Options};
@@ -67,13 +67,24 @@ enum Borrow {
 }
 
 impl Function {
-    pub(crate) fn parse(item: TokenStream, attribute: &str, argument_options: &'static [&'static str]) -> Result<Self> {
-        let mut item: ItemFn = syn::parse2(item)
-            .map_err(|error| Error::new(error.span(), format!("#[{attribute}] goes on a function")))?;
+    pub(crate) fn parse(
+        item: TokenStream,
+        attribute: &str,
+        argument_options: &'static [&'static str],
+    ) -> Result<Self> {
+        let mut item: ItemFn = syn::parse2(item).map_err(|error| {
+            Error::new(error.span(), format!("#[{attribute}] goes on a function"))
+        })?;
         refuse(&item, attribute)?;
         let attrs = std::mem::take(&mut item.attrs);
-        let (docs, attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(|attr| attr.path().is_ident("doc"));
-        let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+        let (docs, attrs): (Vec<_>, Vec<_>) = attrs
+            .into_iter()
+            .partition(|attr| attr.path().is_ident("doc"));
+        let cfgs = attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("cfg"))
+            .cloned()
+            .collect();
         item.attrs = attrs;
         let mut params = Vec::new();
         for input in &mut item.sig.inputs {
@@ -81,16 +92,26 @@ impl Function {
             params.push(Param::parse(input, argument_options)?);
         }
         for (index, param) in params.iter().enumerate() {
-            let Param::Argument(argument) = param else { continue };
+            let Param::Argument(argument) = param else {
+                continue;
+            };
             let twice = params[..index].iter().any(|earlier| match earlier {
                 Param::Argument(earlier) => earlier.name == argument.name,
                 _ => false,
             });
             if twice {
-                return Err(Error::new(argument.ident.span(), format!("there are two arguments called `{}`", argument.name)));
+                return Err(Error::new(
+                    argument.ident.span(),
+                    format!("there are two arguments called `{}`", argument.name),
+                ));
             }
         }
-        Ok(Self { item, docs, cfgs, params })
+        Ok(Self {
+            item,
+            docs,
+            cfgs,
+            params,
+        })
     }
 
     pub(crate) const fn ident(&self) -> &Ident {
@@ -111,7 +132,8 @@ impl Function {
     /// `.description("…")`, from the option or the doc comment.
     pub(crate) fn description(&self, option: Option<&LitStr>) -> TokenStream {
         let text = option.cloned().or_else(|| text_of(&self.docs));
-        text.map(|text| quote! { .description(#text) }).unwrap_or_default()
+        text.map(|text| quote! { .description(#text) })
+            .unwrap_or_default()
     }
 
     /// `.needs_state::<T>()` for each state.
@@ -143,11 +165,18 @@ impl Function {
                 Param::Context { borrowed: true } => passed.push(quote! { &__context }),
                 Param::Context { borrowed: false } => passed.push(quote! { __context.clone() }),
                 Param::State { ty, borrowed } => {
-                    prepared.push(quote! { let #place = ::mcp_server::State::<#ty>::of(&__context)?; });
-                    passed.push(if *borrowed { quote! { &#place } } else { quote! { #place } });
+                    prepared
+                        .push(quote! { let #place = ::mcp_server::State::<#ty>::of(&__context)?; });
+                    passed.push(if *borrowed {
+                        quote! { &#place }
+                    } else {
+                        quote! { #place }
+                    });
                 }
                 Param::Request { borrowed: true, .. } => passed.push(quote! { &__request }),
-                Param::Request { borrowed: false, .. } => passed.push(quote! { __request.clone() }),
+                Param::Request {
+                    borrowed: false, ..
+                } => passed.push(quote! { __request.clone() }),
             }
         }
         let function = self.ident();
@@ -157,7 +186,8 @@ impl Function {
             syn::ReturnType::Default => Span::call_site(),
             syn::ReturnType::Type(_, ty) => ty.span(),
         };
-        let settle = quote_spanned! { span=> ::mcp_server::__private::Returned(__returned).settle() };
+        let settle =
+            quote_spanned! { span=> ::mcp_server::__private::Returned(__returned).settle() };
         quote! {
             #(#prepared)*
             let __returned = #function(#(#passed),*)#wait;
@@ -169,7 +199,12 @@ impl Function {
 /// What no handler can have.
 fn refuse(item: &ItemFn, attribute: &str) -> Result<()> {
     let sig = &item.sig;
-    let fail = |span: Span, reason: &str| Err(Error::new(span, format!("a #[{attribute}] function {reason}")));
+    let fail = |span: Span, reason: &str| {
+        Err(Error::new(
+            span,
+            format!("a #[{attribute}] function {reason}"),
+        ))
+    };
     if let Some(receiver) = sig.receiver() {
         let builder = match attribute {
             "tool" => "Tool::builder",
@@ -178,11 +213,16 @@ fn refuse(item: &ItemFn, attribute: &str) -> Result<()> {
         };
         return fail(
             receiver.span(),
-            &format!("has no `self`: take a `State<T>` argument, or build it from a closure with `{builder}`"),
+            &format!(
+                "has no `self`: take a `State<T>` argument, or build it from a closure with `{builder}`"
+            ),
         );
     }
     if !sig.generics.params.is_empty() {
-        return fail(sig.generics.span(), "has no generics: its schema must be known");
+        return fail(
+            sig.generics.span(),
+            "has no generics: its schema must be known",
+        );
     }
     if let Some(variadic) = &sig.variadic {
         return fail(variadic.span(), "has no variable arguments");
@@ -204,30 +244,45 @@ impl Param {
             other => (false, other),
         };
         if let Type::ImplTrait(ty) = bare {
-            return Err(Error::new(ty.span(), "an argument has a concrete type: its schema must be known"));
+            return Err(Error::new(
+                ty.span(),
+                "an argument has a concrete type: its schema must be known",
+            ));
         }
         if let Some((name, arguments)) = last_segment(bare) {
             let provided = match (name.to_string().as_str(), arguments) {
                 ("Context", PathArguments::None) => Some(Self::Context { borrowed }),
-                ("ReadRequest", PathArguments::None) => Some(Self::Request { borrowed, span: input.ty.span() }),
+                ("ReadRequest", PathArguments::None) => Some(Self::Request {
+                    borrowed,
+                    span: input.ty.span(),
+                }),
                 ("State", PathArguments::AngleBracketed(list)) => match list.args.first() {
-                    Some(GenericArgument::Type(ty)) if list.args.len() == 1 => {
-                        Some(Self::State { ty: Box::new(ty.clone()), borrowed })
-                    }
+                    Some(GenericArgument::Type(ty)) if list.args.len() == 1 => Some(Self::State {
+                        ty: Box::new(ty.clone()),
+                        borrowed,
+                    }),
                     _ => None,
                 },
                 _ => None,
             };
             if let Some(provided) = provided {
                 if let Some(attr) = attrs.first() {
-                    return Err(Error::new(attr.span(), format!("`{name}` comes from the framework and takes no attributes")));
+                    return Err(Error::new(
+                        attr.span(),
+                        format!("`{name}` comes from the framework and takes no attributes"),
+                    ));
                 }
                 return Ok(provided);
             }
         }
         let ident = match &mut *input.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => pat.ident.clone(),
-            Pat::Wild(wild) => return Err(Error::new(wild.span(), "an argument needs a name: clients send it by that name")),
+            Pat::Wild(wild) => {
+                return Err(Error::new(
+                    wild.span(),
+                    "an argument needs a name: clients send it by that name",
+                ));
+            }
             other => {
                 return Err(Error::new(
                     other.span(),
@@ -236,7 +291,8 @@ impl Param {
             }
         };
         let (ty, borrow) = owned(&input.ty)?;
-        Argument::parse(ident, ty, borrow, attrs, argument_options).map(|argument| Self::Argument(Box::new(argument)))
+        Argument::parse(ident, ty, borrow, attrs, argument_options)
+            .map(|argument| Self::Argument(Box::new(argument)))
     }
 }
 
@@ -256,8 +312,12 @@ impl Argument {
             if path.is_ident("doc") {
                 docs.push(attr);
             } else if path.is_ident("mcp") {
-                given.extend(attr.parse_args_with(Punctuated::<Given, Token![,]>::parse_terminated)?);
-            } else if (path.is_ident("serde") || path.is_ident("schemars")) && known.contains(&"header") {
+                given.extend(
+                    attr.parse_args_with(Punctuated::<Given, Token![,]>::parse_terminated)?,
+                );
+            } else if (path.is_ident("serde") || path.is_ident("schemars"))
+                && known.contains(&"header")
+            {
                 passed.push(attr);
             } else {
                 let allowed = if known.contains(&"header") {
@@ -265,16 +325,31 @@ impl Argument {
                 } else {
                     "doc comments and `#[mcp(…)]`"
                 };
-                return Err(Error::new(attr.span(), format!("an argument takes only {allowed}")));
+                return Err(Error::new(
+                    attr.span(),
+                    format!("an argument takes only {allowed}"),
+                ));
             }
         }
         let mut options = Options::new(given, known)?;
-        let mut text = |name: &str| if known.contains(&name) { options.text(name) } else { Ok(None) };
+        let mut text = |name: &str| {
+            if known.contains(&name) {
+                options.text(name)
+            } else {
+                Ok(None)
+            }
+        };
         let name = text("name")?;
         let description = text("description")?;
         let title = text("title")?;
         let header = text("header")?;
-        let mut expression = |name: &str| if known.contains(&name) { options.expression(name) } else { Ok(None) };
+        let mut expression = |name: &str| {
+            if known.contains(&name) {
+                options.expression(name)
+            } else {
+                Ok(None)
+            }
+        };
         let default = expression("default")?;
         let complete = expression("complete")?;
         let complete_with = expression("complete_with")?;
@@ -288,11 +363,18 @@ impl Argument {
                 "a header name has at least one of the characters A-Z a-z 0-9 ! # $ % & ' * + - . ^ _ ` | ~ and no others",
             ));
         }
-        if [&complete, &complete_with, &complete_async].into_iter().flatten().count() > 1 {
+        if [&complete, &complete_with, &complete_async]
+            .into_iter()
+            .flatten()
+            .count()
+            > 1
+        {
             return Err(Error::new(ident.span(), "an argument has one completer"));
         }
         let name = match name {
-            Some(name) if name.value().is_empty() => return Err(Error::new(name.span(), "a name is not empty")),
+            Some(name) if name.value().is_empty() => {
+                return Err(Error::new(name.span(), "a name is not empty"));
+            }
             Some(name) => name.value(),
             None => unraw(&ident),
         };
@@ -360,13 +442,21 @@ fn owned(ty: &Type) -> Result<(Type, Borrow)> {
     match ty {
         Type::Reference(reference) => {
             if let Some(mutability) = &reference.mutability {
-                return Err(Error::new(mutability.span(), "an argument is not borrowed mutably: take it by value"));
+                return Err(Error::new(
+                    mutability.span(),
+                    "an argument is not borrowed mutably: take it by value",
+                ));
             }
             if let Some(lifetime) = &reference.lifetime {
-                return Err(Error::new(lifetime.span(), "an argument lives only as long as the call: drop the lifetime"));
+                return Err(Error::new(
+                    lifetime.span(),
+                    "an argument lives only as long as the call: drop the lifetime",
+                ));
             }
             let owned = match &*reference.elem {
-                Type::Path(path) if path.path.is_ident("str") => parse_quote!(::std::string::String),
+                Type::Path(path) if path.path.is_ident("str") => {
+                    parse_quote!(::std::string::String)
+                }
                 Type::Slice(slice) => {
                     let element = &slice.elem;
                     parse_quote!(::std::vec::Vec<#element>)
@@ -381,10 +471,18 @@ fn owned(ty: &Type) -> Result<(Type, Borrow)> {
                 && let Some(GenericArgument::Type(Type::Reference(reference))) = list.args.first()
             {
                 return match &*reference.elem {
-                    Type::Path(path) if path.path.is_ident("str") && reference.mutability.is_none() => {
-                        Ok((parse_quote!(::core::option::Option<::std::string::String>), Borrow::Inside))
+                    Type::Path(path)
+                        if path.path.is_ident("str") && reference.mutability.is_none() =>
+                    {
+                        Ok((
+                            parse_quote!(::core::option::Option<::std::string::String>),
+                            Borrow::Inside,
+                        ))
                     }
-                    _ => Err(Error::new(reference.span(), "of references, an `Option` may hold only `&str`")),
+                    _ => Err(Error::new(
+                        reference.span(),
+                        "of references, an `Option` may hold only `&str`",
+                    )),
                 };
             }
             Ok((other.clone(), Borrow::Owned))
@@ -397,14 +495,26 @@ pub(crate) fn text_of(docs: &[Attribute]) -> Option<LitStr> {
     let mut lines: Vec<String> = Vec::new();
     let mut span = None;
     for doc in docs {
-        let Meta::NameValue(pair) = &doc.meta else { continue };
-        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value else { continue };
+        let Meta::NameValue(pair) = &doc.meta else {
+            continue;
+        };
+        let Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) = &pair.value
+        else {
+            continue;
+        };
         span.get_or_insert_with(|| text.span());
         let text = text.value();
         // `/** … */` may have a column of asterisks.
         let block = text.contains('\n');
-        for line in text.lines() {
-            let line = if block { line.trim_start().strip_prefix('*').unwrap_or(line) } else { line };
+        for line in text.split('\n') {
+            let line = if block {
+                line.trim_start().strip_prefix('*').unwrap_or(line)
+            } else {
+                line
+            };
             lines.push(line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned());
         }
     }

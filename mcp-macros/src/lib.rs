@@ -1,8 +1,8 @@
 //! The attributes `#[tool]`, `#[resource]` and `#[prompt]` of `mcp-server`.
 //!
-//! Each turns a function into a unit type of the same name that is a tool, a resource or a prompt, by expanding to the public
-//! builders of `mcp-server`. The type dereferences to the function, so `add(1.0, 2.0)` still works. What the attributes mean is
-//! documented on each of them; what they accept is checked here, at compile time, with the place of the mistake.
+//! Each replaces a function by one of the same name that takes nothing and returns a tool, a resource or a prompt; it calls the
+//! public builders of `mcp-server` and holds the original inside. What the attributes mean is documented on each of them;
+//! what they accept is checked here, at compile time, with the place of the mistake.
 
 mod expand;
 mod function;
@@ -15,7 +15,8 @@ use proc_macro::TokenStream;
 
 /// Makes a tool of a function.
 ///
-/// The arguments become the input schema, the return type the output schema, doc comments become descriptions.
+/// The arguments become the input schema, the return type the output schema, doc comments become descriptions. What is left
+/// under the name of the function is a function that returns the tool: `server.tool(add)`, or `add()` for the tool itself.
 ///
 /// ```ignore
 /// /// Adds two numbers.

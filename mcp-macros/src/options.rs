@@ -31,8 +31,15 @@ impl Parse for Given {
         let span = input.span();
         if input.peek(LitStr) {
             let text: LitStr = input.parse()?;
-            let text = Expr::Lit(ExprLit { attrs: Vec::new(), lit: Lit::Str(text) });
-            return Ok(Self { name: None, value: Value::Assigned(Box::new(text)), span });
+            let text = Expr::Lit(ExprLit {
+                attrs: Vec::new(),
+                lit: Lit::Str(text),
+            });
+            return Ok(Self {
+                name: None,
+                value: Value::Assigned(Box::new(text)),
+                span,
+            });
         }
         let name: Ident = input.parse()?;
         let value = if input.peek(Token![=]) {
@@ -46,7 +53,11 @@ impl Parse for Given {
         } else {
             Value::Flag
         };
-        Ok(Self { name: Some(name), value, span })
+        Ok(Self {
+            name: Some(name),
+            value,
+            span,
+        })
     }
 }
 
@@ -64,7 +75,10 @@ impl Options {
             if !known.contains(&name.to_string().as_str()) {
                 return Err(unknown(name, known));
             }
-            if given[..index].iter().any(|earlier| earlier.name.as_ref() == Some(name)) {
+            if given[..index]
+                .iter()
+                .any(|earlier| earlier.name.as_ref() == Some(name))
+            {
                 return Err(Error::new(option.span, format!("`{name}` is given twice")));
             }
         }
@@ -73,7 +87,10 @@ impl Options {
 
     fn take(&mut self, name: &str) -> Option<Given> {
         debug_assert!(self.known.contains(&name));
-        let index = self.given.iter().position(|option| option.name.as_ref().is_some_and(|own| own == name))?;
+        let index = self
+            .given
+            .iter()
+            .position(|option| option.name.as_ref().is_some_and(|own| own == name))?;
         Some(self.given.remove(index))
     }
 
@@ -90,7 +107,9 @@ impl Options {
     }
 
     pub(crate) fn expression(&mut self, name: &str) -> Result<Option<Expr>> {
-        let Some(option) = self.take(name) else { return Ok(None) };
+        let Some(option) = self.take(name) else {
+            return Ok(None);
+        };
         match option.value {
             Value::Assigned(expression) => Ok(Some(*expression)),
             _ => Err(Error::new(option.span, format!("write `{name} = …`"))),
@@ -99,22 +118,35 @@ impl Options {
 
     /// `flag`, `flag = true` or `flag = false`.
     pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>> {
-        let Some(option) = self.take(name) else { return Ok(None) };
+        let Some(option) = self.take(name) else {
+            return Ok(None);
+        };
         match option.value {
             Value::Flag => Ok(Some(true)),
             Value::Assigned(expression) => match *expression {
-                Expr::Lit(ExprLit { lit: Lit::Bool(value), .. }) => Ok(Some(value.value)),
-                _ => Err(Error::new(option.span, format!("write `{name}`, `{name} = true` or `{name} = false`"))),
+                Expr::Lit(ExprLit {
+                    lit: Lit::Bool(value),
+                    ..
+                }) => Ok(Some(value.value)),
+                _ => Err(Error::new(
+                    option.span,
+                    format!("write `{name}`, `{name} = true` or `{name} = false`"),
+                )),
             },
             Value::List(_) => Err(Error::new(option.span, format!("`{name}` takes no list"))),
         }
     }
 
     pub(crate) fn list(&mut self, name: &str) -> Result<Vec<LitStr>> {
-        let Some(option) = self.take(name) else { return Ok(Vec::new()) };
+        let Some(option) = self.take(name) else {
+            return Ok(Vec::new());
+        };
         match option.value {
             Value::List(list) if !list.is_empty() => Ok(list),
-            _ => Err(Error::new(option.span, format!("write `{name}(\"…\", \"…\")`"))),
+            _ => Err(Error::new(
+                option.span,
+                format!("write `{name}(\"…\", \"…\")`"),
+            )),
         }
     }
 
@@ -122,17 +154,30 @@ impl Options {
     pub(crate) fn finish(self) -> Result<()> {
         match self.given.into_iter().next() {
             None => Ok(()),
-            Some(option) => Err(Error::new(option.span, "a text without a name is not expected here")),
+            Some(option) => Err(Error::new(
+                option.span,
+                "a text without a name is not expected here",
+            )),
         }
     }
 }
 
 fn text(option: Given) -> Result<LitStr> {
-    let name = option.name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let name = option
+        .name
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     match option.value {
         Value::Assigned(expression) => match *expression {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text),
-            _ => Err(Error::new(option.span, format!("`{name}` is a string literal"))),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Ok(text),
+            _ => Err(Error::new(
+                option.span,
+                format!("`{name}` is a string literal"),
+            )),
         },
         _ => Err(Error::new(option.span, format!("write `{name} = \"…\"`"))),
     }
@@ -140,5 +185,11 @@ fn text(option: Given) -> Result<LitStr> {
 
 fn unknown(name: &Ident, known: &[&str]) -> Error {
     let list: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    Error::new(name.span(), format!("unknown option `{name}`; the options here are {}", list.join(", ")))
+    Error::new(
+        name.span(),
+        format!(
+            "unknown option `{name}`; the options here are {}",
+            list.join(", ")
+        ),
+    )
 }

@@ -6,13 +6,28 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, Result};
 
-use crate::expand::{Place, common, name, unit};
+use crate::expand::{Place, common, constructor, name};
 use crate::function::{Function, Param, parse_options};
 use crate::options::Options;
 
-const OPTIONS: &[&str] = &["name", "title", "description", "icon", "scopes", "blocking", "spawn"];
-const ARGUMENT_OPTIONS: &[&str] =
-    &["name", "title", "description", "default", "complete", "complete_with", "complete_async"];
+const OPTIONS: &[&str] = &[
+    "name",
+    "title",
+    "description",
+    "icon",
+    "scopes",
+    "blocking",
+    "spawn",
+];
+const ARGUMENT_OPTIONS: &[&str] = &[
+    "name",
+    "title",
+    "description",
+    "default",
+    "complete",
+    "complete_with",
+    "complete_async",
+];
 
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let function = Function::parse(item, "prompt", ARGUMENT_OPTIONS)?;
@@ -30,8 +45,13 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let mut arguments = TokenStream::new();
     for argument in function.arguments() {
         let (wire, ty) = (&argument.name, &argument.ty);
-        let title = argument.title.as_ref().map(|title| quote! { .with_title(#title) });
-        let description = argument.description().map(|text| quote! { .with_description(#text) });
+        let title = argument
+            .title
+            .as_ref()
+            .map(|title| quote! { .with_title(#title) });
+        let description = argument
+            .description()
+            .map(|text| quote! { .with_description(#text) });
         let required = match argument.default {
             Some(_) => quote! { false },
             None => quote! { <#ty as ::mcp_server::FromArgument>::REQUIRED },
@@ -53,7 +73,8 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
         }
     });
     let spawn = place.spawn.then(|| quote! { .spawn() });
-    let parameters = quote! { __arguments: ::mcp_server::Arguments, __context: ::mcp_server::Context };
+    let parameters =
+        quote! { __arguments: ::mcp_server::Arguments, __context: ::mcp_server::Context };
     let handler = if function.is_async() {
         quote! { .get_async(|#parameters| async move { #call }) }
     } else if place.blocking {
@@ -61,22 +82,17 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     } else {
         quote! { .get(|#parameters| { #call }) }
     };
-    let ident = function.ident();
-    Ok(unit(
+    Ok(constructor(
         &function,
+        &quote! { ::mcp_server::Prompt },
         &quote! {
-            impl ::mcp_server::IntoPrompt for #ident {
-                #[allow(unused_variables, reason = "not every prompt has arguments or needs its context")]
-                fn into_prompt(self) -> ::mcp_server::Prompt {
-                    ::mcp_server::Prompt::builder(#name)
-                        #description
-                        #common
-                        #states
-                        #arguments
-                        #spawn
-                        #handler
-                }
-            }
+            ::mcp_server::Prompt::builder(#name)
+                #description
+                #common
+                #states
+                #arguments
+                #spawn
+                #handler
         },
     ))
 }

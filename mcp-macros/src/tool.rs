@@ -6,12 +6,22 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Error, LitStr, Result};
 
-use crate::expand::{Place, common, name, unit};
+use crate::expand::{Place, common, constructor, name};
 use crate::function::{Argument, Function, Param, parse_options};
 use crate::options::Options;
 
 const OPTIONS: &[&str] = &[
-    "name", "title", "description", "icon", "read_only", "destructive", "idempotent", "open_world", "scopes", "blocking", "spawn",
+    "name",
+    "title",
+    "description",
+    "icon",
+    "read_only",
+    "destructive",
+    "idempotent",
+    "open_world",
+    "scopes",
+    "blocking",
+    "spawn",
 ];
 const ARGUMENT_OPTIONS: &[&str] = &["name", "description", "default", "header"];
 const HINTS: [&str; 4] = ["read_only", "destructive", "idempotent", "open_world"];
@@ -43,32 +53,28 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
         quote! { __arguments.#ident }
     });
     let spawn = place.spawn.then(|| quote! { .spawn() });
+    let parameters = quote! { __arguments: __Arguments, __context: ::mcp_server::Context };
     let handler = if function.is_async() {
-        quote! { .call_async(|__arguments: __Arguments, __context: ::mcp_server::Context| async move { #call }) }
+        quote! { .call_async(|#parameters| async move { #call }) }
     } else if place.blocking {
-        quote! { .call_blocking(|__arguments: __Arguments, __context: ::mcp_server::Context| { #call }) }
+        quote! { .call_blocking(|#parameters| { #call }) }
     } else {
-        quote! { .call(|__arguments: __Arguments, __context: ::mcp_server::Context| { #call }) }
+        quote! { .call(|#parameters| { #call }) }
     };
-    let ident = function.ident();
-    Ok(unit(
+    Ok(constructor(
         &function,
+        &quote! { ::mcp_server::Tool },
         &quote! {
             #defaults
             #arguments
 
-            impl ::mcp_server::IntoTool for #ident {
-                #[allow(unused_variables, reason = "not every tool has arguments or needs its context")]
-                fn into_tool(self) -> ::mcp_server::Tool {
-                    ::mcp_server::Tool::builder(#name)
-                        #description
-                        #common
-                        #hints
-                        #states
-                        #spawn
-                        #handler
-                }
-            }
+            ::mcp_server::Tool::builder(#name)
+                #description
+                #common
+                #hints
+                #states
+                #spawn
+                #handler
         },
     ))
 }
@@ -78,7 +84,10 @@ fn checked(name: LitStr) -> Result<LitStr> {
     let text = name.value();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if text.len() > 128 || !text.chars().all(legal) {
-        return Err(Error::new(name.span(), "a tool name has 1 to 128 of the characters A-Z a-z 0-9 _ - ."));
+        return Err(Error::new(
+            name.span(),
+            "a tool name has 1 to 128 of the characters A-Z a-z 0-9 _ - .",
+        ));
     }
     Ok(name)
 }
@@ -88,13 +97,24 @@ fn arguments(function: &Function) -> (TokenStream, TokenStream) {
     let mut fields = TokenStream::new();
     let mut defaults = TokenStream::new();
     for (index, argument) in function.arguments().enumerate() {
-        let Argument { ident, name, ty, docs, passed, .. } = argument;
-        let rename = (crate::function::unraw(ident) != *name).then(|| quote! { #[serde(rename = #name)] });
+        let Argument {
+            ident,
+            name,
+            ty,
+            docs,
+            passed,
+            ..
+        } = argument;
+        let rename =
+            (crate::function::unraw(ident) != *name).then(|| quote! { #[serde(rename = #name)] });
         let docs = match &argument.description {
             Some(text) => quote! { #[doc = #text] },
             None => quote! { #(#docs)* },
         };
-        let header = argument.header.as_ref().map(|header| quote! { #[schemars(extend("x-mcp-header" = #header))] });
+        let header = argument
+            .header
+            .as_ref()
+            .map(|header| quote! { #[schemars(extend("x-mcp-header" = #header))] });
         let default = argument.default.as_ref().map(|value| {
             let function = format_ident!("__default_{index}");
             defaults.extend(quote! {

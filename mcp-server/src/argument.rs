@@ -114,7 +114,10 @@ impl Arguments {
     /// The text of an argument; `None` if it was left out.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.entries.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.entries
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of an argument.
@@ -132,7 +135,9 @@ impl Arguments {
 
     /// All arguments, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.entries
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
@@ -143,7 +148,10 @@ impl Arguments {
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Arguments {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         Self {
-            entries: entries.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            entries: entries
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
         }
     }
 }
@@ -154,17 +162,31 @@ mod tests {
 
     #[test]
     fn text_becomes_values_and_failures_name_the_argument() {
-        let arguments: Arguments = [("n", "42"), ("s", "x"), ("flag", "true"), ("empty", "")].into_iter().collect();
+        let arguments: Arguments = [("n", "42"), ("s", "x"), ("flag", "true"), ("empty", "")]
+            .into_iter()
+            .collect();
         assert_eq!(arguments.parse::<u8>("n").unwrap(), 42);
         assert_eq!(arguments.parse::<Option<u8>>("missing").unwrap(), None);
         assert!(arguments.parse::<bool>("flag").unwrap());
         assert_eq!(arguments.parse::<String>("empty").unwrap(), "");
         for (name, expected) in [
-            ("missing", "`missing`: expected an integer from 0 to 255, got nothing"),
-            ("s", "`s`: expected an integer from 0 to 255, got other text"),
-            ("empty", "`empty`: expected an integer from 0 to 255, got an empty string"),
+            (
+                "missing",
+                "`missing`: expected an integer from 0 to 255, got nothing",
+            ),
+            (
+                "s",
+                "`s`: expected an integer from 0 to 255, got other text",
+            ),
+            (
+                "empty",
+                "`empty`: expected an integer from 0 to 255, got an empty string",
+            ),
         ] {
-            assert_eq!(arguments.parse::<u8>(name).unwrap_err().to_string(), expected);
+            assert_eq!(
+                arguments.parse::<u8>(name).unwrap_err().to_string(),
+                expected
+            );
         }
     }
 }

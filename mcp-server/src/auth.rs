@@ -34,7 +34,11 @@ pub struct Principal {
 impl Principal {
     /// A principal without scopes and claims.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), scopes: Vec::new(), claims: None }
+        Self {
+            id: id.into(),
+            scopes: Vec::new(),
+            claims: None,
+        }
     }
 
     /// Sets [`Principal::scopes`].
@@ -121,8 +125,16 @@ impl Denied {
         let mut header = "Bearer".to_owned();
         for (index, (name, value)) in fields.iter().enumerate() {
             // Inside a quoted string: no quotes, no backslashes, visible ASCII only.
-            let value: String =
-                value.chars().map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '\'' }).collect();
+            let value: String = value
+                .chars()
+                .map(|c| {
+                    if matches!(c, ' '..='~') && c != '"' && c != '\\' {
+                        c
+                    } else {
+                        '\''
+                    }
+                })
+                .collect();
             header.push_str(if index == 0 { " " } else { ", " });
             header.push_str(&format!("{name}=\"{value}\""));
         }
@@ -136,7 +148,9 @@ impl fmt::Display for Denied {
             Self::Missing => f.write_str("authentication is required"),
             Self::Invalid(description) => f.write_str(description),
             Self::Malformed(description) => f.write_str(description),
-            Self::Scope(scopes) => write!(f, "insufficient scope: {} is required", scopes.join(" ")),
+            Self::Scope(scopes) => {
+                write!(f, "insufficient scope: {} is required", scopes.join(" "))
+            }
             Self::Unavailable => f.write_str("credentials cannot be checked at the moment"),
         }
     }
@@ -160,16 +174,22 @@ pub trait Authenticator: Send + Sync {
 /// which ends up in logs and histories.
 pub fn bearer_token(parts: &Parts) -> Result<&str, Denied> {
     if has_query_token(&parts.uri) {
-        return Err(Denied::Malformed("a token in the query is not accepted; send it in the Authorization header"));
+        return Err(Denied::Malformed(
+            "a token in the query is not accepted; send it in the Authorization header",
+        ));
     }
     let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
     let Some(header) = headers.next() else {
         return Err(Denied::Missing);
     };
     if headers.next().is_some() {
-        return Err(Denied::Malformed("there is more than one Authorization header"));
+        return Err(Denied::Malformed(
+            "there is more than one Authorization header",
+        ));
     }
-    let text = header.to_str().map_err(|_| Denied::Malformed("the Authorization header is not visible ASCII"))?;
+    let text = header
+        .to_str()
+        .map_err(|_| Denied::Malformed("the Authorization header is not visible ASCII"))?;
     let Some((scheme, token)) = text.split_once(' ') else {
         return Err(Denied::Malformed("the Authorization header holds no token"));
     };
@@ -179,14 +199,20 @@ pub fn bearer_token(parts: &Parts) -> Result<&str, Denied> {
     let token = token.trim_matches(' ');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.is_empty() || !token.bytes().all(allowed) {
-        return Err(Denied::Malformed("the bearer token has characters that no token has"));
+        return Err(Denied::Malformed(
+            "the bearer token has characters that no token has",
+        ));
     }
     Ok(token)
 }
 
 fn has_query_token(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| {
-        query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name == "access_token"))
+        query.split('&').any(|pair| {
+            pair.split('=')
+                .next()
+                .is_some_and(|name| name == "access_token")
+        })
     })
 }
 
@@ -250,7 +276,9 @@ impl fmt::Debug for StaticBearer {
 impl Authenticator for StaticBearer {
     fn authenticate<'a>(&'a self, parts: &'a Parts) -> Authenticating<'a> {
         let principal = bearer_token(parts).and_then(|token| {
-            self.find(token).cloned().ok_or_else(|| Denied::Invalid("the token is not known".to_owned()))
+            self.find(token)
+                .cloned()
+                .ok_or_else(|| Denied::Invalid("the token is not known".to_owned()))
         });
         Box::pin(ready(principal))
     }
@@ -279,7 +307,10 @@ pub struct ProtectedResource {
 
 impl ProtectedResource {
     /// A document that names the endpoint and one or more issuers.
-    pub fn new<I: IntoIterator<Item: Into<String>>>(resource: impl Into<String>, authorization_servers: I) -> Self {
+    pub fn new<I: IntoIterator<Item: Into<String>>>(
+        resource: impl Into<String>,
+        authorization_servers: I,
+    ) -> Self {
         Self {
             resource: resource.into(),
             authorization_servers: authorization_servers.into_iter().map(Into::into).collect(),
@@ -325,7 +356,11 @@ impl InsufficientScope {
         let mut data = mcp_types::Object::new();
         data.insert("reason", "insufficient_scope");
         data.insert("scope", scope.as_str());
-        WireError::new(INTERNAL_ERROR, format!("Insufficient scope: {scope} is required")).with_data(Json::from(data))
+        WireError::new(
+            INTERNAL_ERROR,
+            format!("Insufficient scope: {scope} is required"),
+        )
+        .with_data(Json::from(data))
     }
 }
 
@@ -348,11 +383,31 @@ mod tests {
             (&[("authorization", "bearer abc=")], "/mcp", Ok("abc=")),
             (&[("authorization", "BEARER  abc")], "/mcp", Ok("abc")),
             (&[], "/mcp", Err(StatusCode::UNAUTHORIZED)),
-            (&[("authorization", "Basic abc")], "/mcp", Err(StatusCode::UNAUTHORIZED)),
-            (&[("authorization", "Bearer")], "/mcp", Err(StatusCode::BAD_REQUEST)),
-            (&[("authorization", "Bearer a b")], "/mcp", Err(StatusCode::BAD_REQUEST)),
-            (&[("authorization", "Bearer a"), ("authorization", "Bearer a")], "/mcp", Err(StatusCode::BAD_REQUEST)),
-            (&[("authorization", "Bearer a")], "/mcp?access_token=a", Err(StatusCode::BAD_REQUEST)),
+            (
+                &[("authorization", "Basic abc")],
+                "/mcp",
+                Err(StatusCode::UNAUTHORIZED),
+            ),
+            (
+                &[("authorization", "Bearer")],
+                "/mcp",
+                Err(StatusCode::BAD_REQUEST),
+            ),
+            (
+                &[("authorization", "Bearer a b")],
+                "/mcp",
+                Err(StatusCode::BAD_REQUEST),
+            ),
+            (
+                &[("authorization", "Bearer a"), ("authorization", "Bearer a")],
+                "/mcp",
+                Err(StatusCode::BAD_REQUEST),
+            ),
+            (
+                &[("authorization", "Bearer a")],
+                "/mcp?access_token=a",
+                Err(StatusCode::BAD_REQUEST),
+            ),
             (&[], "/mcp?x=1&access_token=a", Err(StatusCode::BAD_REQUEST)),
         ] {
             let parts = request(headers, uri);
@@ -363,28 +418,59 @@ mod tests {
 
     #[test]
     fn keys_are_compared_whole() {
-        let keys = StaticBearer::new().with_key("key-one", Principal::new("one")).with_key("key-two", Principal::new("two"));
-        assert_eq!(keys.find("key-two").map(|principal| principal.id.as_str()), Some("two"));
-        for wrong in ["", "key", "key-on", "key-onekey-one", "key-three", "KEY-ONE"] {
+        let keys = StaticBearer::new()
+            .with_key("key-one", Principal::new("one"))
+            .with_key("key-two", Principal::new("two"));
+        assert_eq!(
+            keys.find("key-two").map(|principal| principal.id.as_str()),
+            Some("two")
+        );
+        for wrong in [
+            "",
+            "key",
+            "key-on",
+            "key-onekey-one",
+            "key-three",
+            "KEY-ONE",
+        ] {
             assert_eq!(keys.find(wrong), None, "{wrong}");
         }
-        assert_eq!(StaticBearer::new().with_key("", Principal::new("x")).find(""), None);
+        assert_eq!(
+            StaticBearer::new()
+                .with_key("", Principal::new("x"))
+                .find(""),
+            None
+        );
     }
 
     #[test]
     fn challenges_follow_the_rfcs_and_cannot_be_broken_out_of() {
         let scopes = ["mcp:read".to_owned()];
         assert_eq!(
-            Denied::Missing.challenge(Some("https://x/.well-known/oauth-protected-resource"), &scopes).as_deref(),
-            Some(r#"Bearer scope="mcp:read", resource_metadata="https://x/.well-known/oauth-protected-resource""#)
+            Denied::Missing
+                .challenge(
+                    Some("https://x/.well-known/oauth-protected-resource"),
+                    &scopes
+                )
+                .as_deref(),
+            Some(
+                r#"Bearer scope="mcp:read", resource_metadata="https://x/.well-known/oauth-protected-resource""#
+            )
         );
-        assert_eq!(Denied::Missing.challenge(None, &[]).as_deref(), Some("Bearer"));
         assert_eq!(
-            Denied::Invalid("a\"b\r\nX: y".to_owned()).challenge(None, &[]).as_deref(),
+            Denied::Missing.challenge(None, &[]).as_deref(),
+            Some("Bearer")
+        );
+        assert_eq!(
+            Denied::Invalid("a\"b\r\nX: y".to_owned())
+                .challenge(None, &[])
+                .as_deref(),
             Some(r#"Bearer error="invalid_token", error_description="a'b''X: y""#)
         );
         assert_eq!(
-            Denied::Scope(vec!["a".to_owned(), "b".to_owned()]).challenge(None, &scopes).as_deref(),
+            Denied::Scope(vec!["a".to_owned(), "b".to_owned()])
+                .challenge(None, &scopes)
+                .as_deref(),
             Some(r#"Bearer error="insufficient_scope", scope="a b""#)
         );
         assert_eq!(Denied::Unavailable.challenge(None, &scopes), None);
@@ -392,7 +478,8 @@ mod tests {
 
     #[test]
     fn the_metadata_document_has_the_names_of_the_rfc() {
-        let document = ProtectedResource::new("https://x/mcp", ["https://issuer"]).with_scopes(["a"]);
+        let document =
+            ProtectedResource::new("https://x/mcp", ["https://issuer"]).with_scopes(["a"]);
         let value: serde_json::Value = serde_json::from_slice(&document.to_bytes()).unwrap();
         assert_eq!(
             value,

@@ -14,7 +14,7 @@ use mcp_proto::limits::Limits;
 use mcp_proto::seal::KeyRing;
 use mcp_proto::server::Change;
 use mcp_types::{
-    CacheScope, Icon, Implementation, Object, PromptsCapability, ResourcesCapability, ServerCapabilities,
+    CacheScope, Icon, Implementation, Object, PromptsCapability, ResourcesCapability,
     ToolsCapability,
 };
 
@@ -76,7 +76,10 @@ impl Server {
             resources: Vec::new(),
             prompts: Vec::new(),
             page_size: PAGE_SIZE,
-            list_cache: CacheHint { ttl_ms: 300_000, scope: CacheScope::Public },
+            list_cache: CacheHint {
+                ttl_ms: 300_000,
+                scope: CacheScope::Public,
+            },
             read_cache: CacheHint::NONE,
             keys: None,
             states: States::default(),
@@ -256,7 +259,8 @@ impl Server {
         for prompt in &self.prompts {
             check_prompt(prompt, &self.states, &mut problems);
         }
-        let (families, fixed): (Vec<_>, Vec<_>) = self.resources.into_iter().partition(Resource::is_template);
+        let (families, fixed): (Vec<_>, Vec<_>) =
+            self.resources.into_iter().partition(Resource::is_template);
         let fixed: Vec<Fixed> = fixed.into_iter().map(Fixed).collect();
         let families: Vec<Family> = families.into_iter().map(Family).collect();
         duplicates(&self.tools, &mut problems);
@@ -267,20 +271,29 @@ impl Server {
             return Err(BuildError { problems });
         }
         let mut profile = self.profile;
-        let completes = families.iter().any(|Family(resource)| !resource.inner.completers.is_empty())
-            || self.prompts.iter().any(|prompt| !prompt.inner.completers.is_empty());
+        let completes = families
+            .iter()
+            .any(|Family(resource)| !resource.inner.completers.is_empty())
+            || self
+                .prompts
+                .iter()
+                .any(|prompt| !prompt.inner.completers.is_empty());
         let offers = |some: bool| some || self.dynamic;
-        profile.capabilities = ServerCapabilities {
-            tools: offers(!self.tools.is_empty()).then(|| ToolsCapability::new().with_list_changed(true)),
-            prompts: offers(!self.prompts.is_empty()).then(|| PromptsCapability::new().with_list_changed(true)),
-            resources: offers(!fixed.is_empty() || !families.is_empty()).then(|| {
-                let capability = ResourcesCapability::new().with_list_changed(true);
-                if self.subscriptions { capability.with_subscribe(true) } else { capability }
-            }),
-            completions: offers(completes).then(Object::new),
-            logging: self.logging.then(Object::new),
-            ..profile.capabilities
-        };
+        let capabilities = &mut profile.capabilities;
+        capabilities.tools =
+            offers(!self.tools.is_empty()).then(|| ToolsCapability::new().with_list_changed(true));
+        capabilities.prompts = offers(!self.prompts.is_empty())
+            .then(|| PromptsCapability::new().with_list_changed(true));
+        capabilities.resources = offers(!fixed.is_empty() || !families.is_empty()).then(|| {
+            let capability = ResourcesCapability::new().with_list_changed(true);
+            if self.subscriptions {
+                capability.with_subscribe(true)
+            } else {
+                capability
+            }
+        });
+        capabilities.completions = offers(completes).then(Object::new);
+        capabilities.logging = self.logging.then(Object::new);
         let compiled = Compiled {
             config: Arc::new(ServerConfig::compile(profile)),
             hub: Hub::new(),
@@ -300,7 +313,9 @@ impl Server {
             anonymous: self.anonymous,
             warnings,
         };
-        Ok(Service { compiled: Arc::new(compiled) })
+        Ok(Service {
+            compiled: Arc::new(compiled),
+        })
     }
 }
 
@@ -404,11 +419,18 @@ impl Service {
     }
 
     pub(crate) fn registry(&self) -> Registry {
-        self.compiled.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.compiled
+            .registry
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn viewer<'a>(&'a self, principal: Option<&'a Principal>) -> Viewer<'a> {
-        Viewer { principal, anonymous: &self.compiled.anonymous }
+        Viewer {
+            principal,
+            anonymous: &self.compiled.anonymous,
+        }
     }
 
     pub(crate) fn page_size(&self) -> usize {
@@ -430,7 +452,12 @@ impl Service {
 
     /// The mirrored parameters of a tool; `None` for most tools.
     pub(crate) fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        self.compiled.headers.read().unwrap_or_else(PoisonError::into_inner).get(tool).cloned()
+        self.compiled
+            .headers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tool)
+            .cloned()
     }
 
     /// Whether a caller may use what a request names. Judged before dispatch; what does not exist needs no scope.
@@ -444,12 +471,18 @@ impl Service {
         let viewer = self.viewer(principal);
         let registry = self.registry();
         let needed = match envelope.method {
-            Method::ToolsCall => inbound
-                .string(envelope.name)
-                .and_then(|name| registry.tools.get(&name).map(|tool| tool.inner.scopes.clone())),
-            Method::PromptsGet => inbound
-                .string(envelope.name)
-                .and_then(|name| registry.prompts.get(&name).map(|prompt| prompt.inner.scopes.clone())),
+            Method::ToolsCall => inbound.string(envelope.name).and_then(|name| {
+                registry
+                    .tools
+                    .get(&name)
+                    .map(|tool| tool.inner.scopes.clone())
+            }),
+            Method::PromptsGet => inbound.string(envelope.name).and_then(|name| {
+                registry
+                    .prompts
+                    .get(&name)
+                    .map(|prompt| prompt.inner.scopes.clone())
+            }),
             // What the caller may not read can still be answered by another template that it may.
             Method::ResourcesRead => inbound
                 .string(envelope.uri)
@@ -469,10 +502,18 @@ impl Service {
         announced: Change<'_>,
         change: impl FnOnce(&mut Registry) -> Option<T>,
     ) -> Option<T> {
-        let changing = self.compiled.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = self
+            .compiled
+            .changing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut registry = self.registry();
         let result = change(&mut registry)?;
-        *self.compiled.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        *self
+            .compiled
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
         drop(changing);
         self.compiled.hub.changed(announced);
         Some(result)
@@ -501,7 +542,13 @@ impl Tools<'_> {
     /// Their names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.service.registry().tools.entries().iter().map(|tool| tool.name().to_owned()).collect()
+        self.service
+            .registry()
+            .tools
+            .entries()
+            .iter()
+            .map(|tool| tool.name().to_owned())
+            .collect()
     }
 
     /// Adds a tool at the end of the list.
@@ -512,7 +559,12 @@ impl Tools<'_> {
         let tool = tool.into_tool();
         let mut problems = Vec::new();
         let mut headers = HashMap::new();
-        check_tool(&tool, &self.service.compiled.states, &mut problems, &mut Vec::new());
+        check_tool(
+            &tool,
+            &self.service.compiled.states,
+            &mut problems,
+            &mut Vec::new(),
+        );
         compile_headers(&tool, &mut headers, &mut problems);
         if !problems.is_empty() {
             return Err(BuildError { problems });
@@ -520,7 +572,12 @@ impl Tools<'_> {
         let taken = taken::<Tool>(tool.name());
         let added = self.service.change(Change::Tools, |registry| {
             registry.tools = Arc::new(registry.tools.with(tool)?);
-            self.service.compiled.headers.write().unwrap_or_else(PoisonError::into_inner).extend(headers);
+            self.service
+                .compiled
+                .headers
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(headers);
             Some(())
         });
         added.ok_or(taken)
@@ -530,7 +587,12 @@ impl Tools<'_> {
     pub fn remove(&self, name: &str) -> bool {
         let removed = self.service.change(Change::Tools, |registry| {
             registry.tools = Arc::new(registry.tools.without(name)?);
-            self.service.compiled.headers.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+            self.service
+                .compiled
+                .headers
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(name);
             Some(())
         });
         removed.is_some()
@@ -729,14 +791,21 @@ pub enum Problem {
 #[non_exhaustive]
 pub enum Warning {
     /// Some clients take only names of at most 64 of `A-Z a-z 0-9 _ -`, and drop the tool or fail.
-    #[error("tool `{0}`: some clients take only names of at most 64 of the characters A-Z a-z 0-9 _ -")]
+    #[error(
+        "tool `{0}`: some clients take only names of at most 64 of the characters A-Z a-z 0-9 _ -"
+    )]
     NarrowName(String),
     /// A tool without a description: models have to guess from its name.
     #[error("tool `{0}` has no description")]
     NoDescription(String),
 }
 
-fn check_tool(tool: &Tool, states: &States, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
+fn check_tool(
+    tool: &Tool,
+    states: &States,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Warning>,
+) {
     let name = tool.name();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(legal) {
@@ -751,7 +820,11 @@ fn check_tool(tool: &Tool, states: &States, problems: &mut Vec<Problem>, warning
     missing(name, &tool.inner.states, states, problems);
 }
 
-fn compile_headers(tool: &Tool, headers: &mut HashMap<String, Arc<ParamHeaders>>, problems: &mut Vec<Problem>) {
+fn compile_headers(
+    tool: &Tool,
+    headers: &mut HashMap<String, Arc<ParamHeaders>>,
+    problems: &mut Vec<Problem>,
+) {
     match ParamHeaders::compile(tool.definition().input_schema.as_str()) {
         Ok(compiled) if compiled.is_empty() => {}
         Ok(compiled) => {
@@ -762,7 +835,11 @@ fn compile_headers(tool: &Tool, headers: &mut HashMap<String, Arc<ParamHeaders>>
 }
 
 fn check_resource(resource: &Resource, states: &States, problems: &mut Vec<Problem>) {
-    let kind = if resource.is_template() { ListKind::Templates } else { ListKind::Resources };
+    let kind = if resource.is_template() {
+        ListKind::Templates
+    } else {
+        ListKind::Resources
+    };
     definition(kind, resource.uri(), &resource.inner.problems, problems);
     missing(resource.uri(), &resource.inner.states, states, problems);
 }
@@ -784,10 +861,18 @@ fn definition(kind: ListKind, name: &str, reasons: &[String], problems: &mut Vec
     }));
 }
 
-fn missing(name: &str, wanted: &[(TypeId, &'static str)], states: &States, problems: &mut Vec<Problem>) {
+fn missing(
+    name: &str,
+    wanted: &[(TypeId, &'static str)],
+    states: &States,
+    problems: &mut Vec<Problem>,
+) {
     for (id, state) in wanted {
         if !states.map.contains_key(id) {
-            problems.push(Problem::MissingState { name: name.to_owned(), state });
+            problems.push(Problem::MissingState {
+                name: name.to_owned(),
+                state,
+            });
         }
     }
 }
@@ -796,13 +881,21 @@ fn duplicates<T: Entry>(entries: &[T], problems: &mut Vec<Problem>) {
     let mut seen = std::collections::HashSet::new();
     for entry in entries {
         if !seen.insert(entry.key()) {
-            problems.push(Problem::Duplicate { list: T::KIND.member(), name: entry.key().to_owned() });
+            problems.push(Problem::Duplicate {
+                list: T::KIND.member(),
+                name: entry.key().to_owned(),
+            });
         }
     }
 }
 
 fn taken<T: Entry>(name: &str) -> BuildError {
-    BuildError { problems: vec![Problem::Duplicate { list: T::KIND.member(), name: name.to_owned() }] }
+    BuildError {
+        problems: vec![Problem::Duplicate {
+            list: T::KIND.member(),
+            name: name.to_owned(),
+        }],
+    }
 }
 
 /// One value per type.
@@ -817,7 +910,9 @@ impl States {
     }
 
     fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.map.get(&TypeId::of::<T>())?).downcast().ok()
+        Arc::clone(self.map.get(&TypeId::of::<T>())?)
+            .downcast()
+            .ok()
     }
 }
 

@@ -49,7 +49,11 @@ impl Violation {
         what: &str,
         known: impl Iterator<Item = &'a str> + Clone,
     ) -> Self {
-        let shown: Vec<String> = known.clone().take(12).map(|name| format!("`{name}`")).collect();
+        let shown: Vec<String> = known
+            .clone()
+            .take(12)
+            .map(|name| format!("`{name}`"))
+            .collect();
         let expected = match shown.as_slice() {
             [] => format!("no {what} at all"),
             [one] => format!("only {one}"),
@@ -96,7 +100,11 @@ pub(crate) fn violations(schema: &Value, value: &Value, nulls: Nulls) -> Vec<Vio
     };
     check.value(schema, value, "");
     if check.fuel == 0 && check.found.is_empty() {
-        check.found.push(Violation::new("", "a simpler value", "one that takes too long to check"));
+        check.found.push(Violation::new(
+            "",
+            "a simpler value",
+            "one that takes too long to check",
+        ));
     }
     check.found
 }
@@ -105,7 +113,9 @@ pub(crate) fn violations(schema: &Value, value: &Value, nulls: Nulls) -> Vec<Vio
 pub(crate) fn join(path: &str, name: &str) -> String {
     let plain = !name.is_empty()
         && name.len() <= MAX_SHOWN
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
     match (path.is_empty(), plain) {
         (true, true) => name.to_owned(),
         (false, true) => format!("{path}.{name}"),
@@ -185,7 +195,9 @@ fn is_kind(value: &Value, kind: &str) -> bool {
         "object" => value.is_object(),
         "number" => value.is_number(),
         // 2020-12: a number without a fraction is an integer however it is written. The typed parse is stricter where it must be.
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        "integer" => {
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0)
+        }
         _ => true,
     }
 }
@@ -200,7 +212,8 @@ struct Check<'s> {
 impl<'s> Check<'s> {
     fn fail(&mut self, path: &str, expected: impl Into<String>, value: &Value) {
         if self.found.len() < MAX_VIOLATIONS {
-            self.found.push(Violation::new(path, expected, kind_of(value)));
+            self.found
+                .push(Violation::new(path, expected, kind_of(value)));
         }
     }
 
@@ -227,9 +240,10 @@ impl<'s> Check<'s> {
         }
         let kind_fits = match object.get("type") {
             Some(Value::String(kind)) => is_kind(value, kind),
-            Some(Value::Array(kinds)) => {
-                kinds.iter().filter_map(Value::as_str).any(|kind| is_kind(value, kind))
-            }
+            Some(Value::Array(kinds)) => kinds
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|kind| is_kind(value, kind)),
             _ => true,
         };
         if !kind_fits {
@@ -265,11 +279,19 @@ impl<'s> Check<'s> {
             return;
         };
         for (key, breaks, words) in [
-            ("minimum", (|n, limit| n < limit) as fn(f64, f64) -> bool, "a number that is at least"),
+            (
+                "minimum",
+                (|n, limit| n < limit) as fn(f64, f64) -> bool,
+                "a number that is at least",
+            ),
             ("maximum", |n, limit| n > limit, "a number that is at most"),
             ("exclusiveMinimum", |n, limit| n <= limit, "a number above"),
             ("exclusiveMaximum", |n, limit| n >= limit, "a number below"),
-            ("multipleOf", |n, of| of > 0.0 && (n / of).fract().abs() > 1e-9, "a multiple of"),
+            (
+                "multipleOf",
+                |n, of| of > 0.0 && (n / of).fract().abs() > 1e-9,
+                "a multiple of",
+            ),
         ] {
             if let Some(limit) = object.get(key)
                 && limit.as_f64().is_some_and(|limit| breaks(number, limit))
@@ -287,12 +309,20 @@ impl<'s> Check<'s> {
         if let Some(least) = limit(object, "minLength")
             && length < least
         {
-            self.fail(path, format!("a string of at least {}", count(least, "character")), value);
+            self.fail(
+                path,
+                format!("a string of at least {}", count(least, "character")),
+                value,
+            );
         }
         if let Some(most) = limit(object, "maxLength")
             && length > most
         {
-            self.fail(path, format!("a string of at most {}", count(most, "character")), value);
+            self.fail(
+                path,
+                format!("a string of at most {}", count(most, "character")),
+                value,
+            );
         }
     }
 
@@ -301,12 +331,20 @@ impl<'s> Check<'s> {
         if let Some(least) = limit(object, "minItems")
             && length < least
         {
-            self.fail(path, format!("an array of at least {}", count(least, "item")), value);
+            self.fail(
+                path,
+                format!("an array of at least {}", count(least, "item")),
+                value,
+            );
         }
         if let Some(most) = limit(object, "maxItems")
             && length > most
         {
-            self.fail(path, format!("an array of at most {}", count(most, "item")), value);
+            self.fail(
+                path,
+                format!("an array of at most {}", count(most, "item")),
+                value,
+            );
         }
         if object.get("uniqueItems") == Some(&Value::Bool(true)) {
             let distinct: BTreeSet<String> = list.iter().map(Value::to_string).collect();
@@ -314,7 +352,10 @@ impl<'s> Check<'s> {
                 self.fail(path, "an array without repeated items", value);
             }
         }
-        let prefix = object.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let prefix = object
+            .get("prefixItems")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         for (index, item) in list.iter().enumerate() {
             if let Some(schema) = prefix.get(index).or_else(|| object.get("items")) {
                 self.value(schema, item, &format!("{path}[{index}]"));
@@ -322,15 +363,24 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn members(&mut self, object: &'s Map<String, Value>, members: &Map<String, Value>, path: &str) {
+    fn members(
+        &mut self,
+        object: &'s Map<String, Value>,
+        members: &Map<String, Value>,
+        path: &str,
+    ) {
         let properties = object.get("properties").and_then(Value::as_object);
-        let required = object.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let required = object
+            .get("required")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         for name in required.iter().filter_map(Value::as_str) {
             if !members.contains_key(name) {
                 let expected = properties
                     .and_then(|properties| properties.get(name))
                     .map_or_else(|| "a value".to_owned(), wanted);
-                self.found.push(Violation::new(&join(path, name), expected, "nothing"));
+                self.found
+                    .push(Violation::new(&join(path, name), expected, "nothing"));
             }
         }
         for (name, value) in members {
@@ -343,28 +393,43 @@ impl<'s> Check<'s> {
                 continue;
             }
             match object.get("additionalProperties") {
+                Some(Value::Bool(false)) if self.found.len() >= MAX_VIOLATIONS => return,
                 Some(Value::Bool(false)) => {
-                    if self.found.len() < MAX_VIOLATIONS {
-                        let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
-                        let what = if path.is_empty() { "argument" } else { "property" };
-                        self.found.push(Violation::unknown(path, name, what, known));
-                    }
+                    let known = properties
+                        .into_iter()
+                        .flat_map(Map::keys)
+                        .map(String::as_str);
+                    let what = if path.is_empty() {
+                        "argument"
+                    } else {
+                        "property"
+                    };
+                    self.found.push(Violation::unknown(path, name, what, known));
                 }
                 Some(schema) => self.value(schema, value, &join(path, name)),
                 None => {}
             }
         }
         let length = members.len() as u64;
-        let whole = |words: &str, limit| format!("an object with at {words} {}", count(limit, "member"));
+        let whole =
+            |words: &str, limit| format!("an object with at {words} {}", count(limit, "member"));
         if let Some(least) = limit(object, "minProperties")
             && length < least
         {
-            self.found.push(Violation::new(path, whole("least", least), length.to_string()));
+            self.found.push(Violation::new(
+                path,
+                whole("least", least),
+                length.to_string(),
+            ));
         }
         if let Some(most) = limit(object, "maxProperties")
             && length > most
         {
-            self.found.push(Violation::new(path, whole("most", most), length.to_string()));
+            self.found.push(Violation::new(
+                path,
+                whole("most", most),
+                length.to_string(),
+            ));
         }
     }
 
@@ -380,7 +445,11 @@ impl<'s> Check<'s> {
             self.alternatives(any, value, path);
         }
         if let Some(Value::Array(one)) = object.get("oneOf") {
-            match one.iter().filter(|schema| self.passes(schema, value)).count() {
+            match one
+                .iter()
+                .filter(|schema| self.passes(schema, value))
+                .count()
+            {
                 0 => self.alternatives(one, value, path),
                 1 => {}
                 _ => self.fail(path, "exactly one of the alternatives", value),
@@ -402,7 +471,11 @@ impl<'s> Check<'s> {
                     continue;
                 };
                 for (name, property) in properties {
-                    let Some([only]) = property.get("enum").and_then(Value::as_array).map(Vec::as_slice) else {
+                    let Some([only]) = property
+                        .get("enum")
+                        .and_then(Value::as_array)
+                        .map(Vec::as_slice)
+                    else {
                         continue;
                     };
                     if members.get(name) == Some(only) {
@@ -415,11 +488,17 @@ impl<'s> Check<'s> {
                 && tags.len() == list.len()
                 && tags.iter().all(|(other, _)| other == name)
             {
-                let shown: Vec<String> = tags.iter().take(16).map(|(_, tag)| tag.to_string()).collect();
+                let shown: Vec<String> = tags
+                    .iter()
+                    .take(16)
+                    .map(|(_, tag)| tag.to_string())
+                    .collect();
                 let mut violation = Violation::new(
                     &join(path, name),
                     format!("one of {}", shown.join(", ")),
-                    members.get(*name).map_or_else(|| "nothing".to_owned(), kind_of),
+                    members
+                        .get(*name)
+                        .map_or_else(|| "nothing".to_owned(), kind_of),
                 );
                 if let Some(text) = members.get(*name).and_then(Value::as_str) {
                     let known = tags.iter().filter_map(|(_, tag)| tag.as_str());
@@ -465,7 +544,10 @@ mod tests {
     use serde_json::json;
 
     fn told(schema: &Value, value: &Value) -> Vec<String> {
-        violations(schema, value, Nulls::Absent).iter().map(ToString::to_string).collect()
+        violations(schema, value, Nulls::Absent)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -487,20 +569,45 @@ mod tests {
             (json!({"a": 1, "b": null, "list": null}), &[]),
             (json!({}), &["`a`: expected a number, got nothing"]),
             (json!({"a": "1"}), &["`a`: expected a number, got a string"]),
-            (json!({"a": 0}), &["`a`: expected a number that is at least 1, got the number 0"]),
-            (json!({"a": 10}), &["`a`: expected a number that is at most 9, got the number 10"]),
-            (json!({"a": 1, "b": "é"}), &["`b`: expected a string of at least 2 characters, got a string"]),
+            (
+                json!({"a": 0}),
+                &["`a`: expected a number that is at least 1, got the number 0"],
+            ),
+            (
+                json!({"a": 10}),
+                &["`a`: expected a number that is at most 9, got the number 10"],
+            ),
+            (
+                json!({"a": 1, "b": "é"}),
+                &["`b`: expected a string of at least 2 characters, got a string"],
+            ),
             (
                 json!({"a": 1, "order": "ascendig"}),
-                &[r#"`order`: expected one of "ascending", "descending", got a string; did you mean `ascending`?"#],
+                &[
+                    r#"`order`: expected one of "ascending", "descending", got a string; did you mean `ascending`?"#,
+                ],
             ),
-            (json!({"a": 1, "list": [1, 2.5]}), &["`list[1]`: expected an integer, got the number 2.5"]),
-            (json!({"a": 1, "list": [1, 1]}), &["`list`: expected an array without repeated items, got an array"]),
-            (json!({"a": 1, "list": [1, 2, 3]}), &["`list`: expected an array of at most 2 items, got an array"]),
-            (json!({"a": 1, "inner": {}}), &["`inner.x`: expected true or false, got nothing"]),
+            (
+                json!({"a": 1, "list": [1, 2.5]}),
+                &["`list[1]`: expected an integer, got the number 2.5"],
+            ),
+            (
+                json!({"a": 1, "list": [1, 1]}),
+                &["`list`: expected an array without repeated items, got an array"],
+            ),
+            (
+                json!({"a": 1, "list": [1, 2, 3]}),
+                &["`list`: expected an array of at most 2 items, got an array"],
+            ),
+            (
+                json!({"a": 1, "inner": {}}),
+                &["`inner.x`: expected true or false, got nothing"],
+            ),
             (
                 json!({"a": 1, "oder": "x"}),
-                &["`oder`: expected one of `a`, `b`, `order`, `list`, `inner`, got an unknown argument; did you mean `order`?"],
+                &[
+                    "`oder`: expected one of `a`, `b`, `order`, `list`, `inner`, got an unknown argument; did you mean `order`?",
+                ],
             ),
             (json!([]), &["expected an object, got an empty array"]),
         ] {
@@ -514,21 +621,36 @@ mod tests {
             {"type": "object", "properties": {"kind": {"enum": ["circle"]}, "r": {"type": "number"}}, "required": ["kind", "r"]},
             {"type": "object", "properties": {"kind": {"enum": ["square"]}, "side": {"type": "number"}}, "required": ["kind", "side"]},
         ]});
-        assert_eq!(told(&schema, &json!({"kind": "circle"})), ["`r`: expected a number, got nothing"]);
+        assert_eq!(
+            told(&schema, &json!({"kind": "circle"})),
+            ["`r`: expected a number, got nothing"]
+        );
         assert_eq!(
             told(&schema, &json!({"kind": "cirle"})),
             [r#"`kind`: expected one of "circle", "square", got a string; did you mean `circle`?"#]
         );
-        assert_eq!(told(&schema, &json!(3)), ["expected an object, got the number 3"]);
-        assert_eq!(told(&schema, &json!({"kind": "square", "side": 2})), Vec::<String>::new());
+        assert_eq!(
+            told(&schema, &json!(3)),
+            ["expected an object, got the number 3"]
+        );
+        assert_eq!(
+            told(&schema, &json!({"kind": "square", "side": 2})),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn recursion_is_followed_inside_the_schema_only() {
         let schema = json!({"type": "object", "properties": {"next": {"$ref": "#"}, "v": {"type": "integer"}},
             "required": ["v"]});
-        assert_eq!(told(&schema, &json!({"v": 1, "next": {"v": 2}})), Vec::<String>::new());
-        assert_eq!(told(&schema, &json!({"v": 1, "next": {}})), ["`next.v`: expected an integer, got nothing"]);
+        assert_eq!(
+            told(&schema, &json!({"v": 1, "next": {"v": 2}})),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            told(&schema, &json!({"v": 1, "next": {}})),
+            ["`next.v`: expected an integer, got nothing"]
+        );
         let foreign = json!({"$ref": "https://example.com/schema.json"});
         assert_eq!(told(&foreign, &json!(1)), Vec::<String>::new());
     }

@@ -68,7 +68,11 @@ impl Completions {
         let total = self.total.unwrap_or(found).max(found);
         let values: Vec<String> = self.values.into_iter().take(MAX_VALUES).collect();
         let has_more = total > values.len() as u64;
-        CompleteResult::new(Completion::new(values).with_total(total).with_has_more(has_more))
+        CompleteResult::new(
+            Completion::new(values)
+                .with_total(total)
+                .with_has_more(has_more),
+        )
     }
 }
 
@@ -130,7 +134,10 @@ impl Completer {
 
     /// Fixed values, filtered by what was typed.
     pub(crate) fn among<I: IntoIterator<Item: AsRef<str>>>(values: I) -> Self {
-        let values: Vec<String> = values.into_iter().map(|value| value.as_ref().to_owned()).collect();
+        let values: Vec<String> = values
+            .into_iter()
+            .map(|value| value.as_ref().to_owned())
+            .collect();
         Self::sync(move |request| {
             let typed = request.value.to_lowercase();
             values
@@ -158,10 +165,16 @@ mod tests {
         let all: Completions = (0..250).map(|number| number.to_string()).collect();
         let completion = all.into_result().completion;
         assert_eq!(completion.values.len(), 100);
-        assert_eq!((completion.total, completion.has_more), (Some(250), Some(true)));
+        assert_eq!(
+            (completion.total, completion.has_more),
+            (Some(250), Some(true))
+        );
         let few = Completions::from(["a", "b"]).into_result().completion;
         assert_eq!((few.total, few.has_more), (Some(2), Some(false)));
-        let more = Completions::from(["a"]).with_total(7).into_result().completion;
+        let more = Completions::from(["a"])
+            .with_total(7)
+            .into_result()
+            .completion;
         assert_eq!((more.total, more.has_more), (Some(7), Some(true)));
     }
 

@@ -26,7 +26,13 @@ use crate::{Context, Service};
 /// Matches a request with what answers it.
 pub(crate) fn dispatch(service: &Service, context: &Context, inbound: &Inbound) -> Dispatched {
     let registry = service.registry();
-    let call = Call { service, context, inbound, registry: &registry, revision: context.revision() };
+    let call = Call {
+        service,
+        context,
+        inbound,
+        registry: &registry,
+        revision: context.revision(),
+    };
     let dispatched = match inbound.envelope.method {
         Method::ToolsList => call.list(&registry.tools),
         Method::ResourcesList => call.list(&registry.resources),
@@ -36,7 +42,10 @@ pub(crate) fn dispatch(service: &Service, context: &Context, inbound: &Inbound) 
         Method::ResourcesRead => call.read(),
         Method::PromptsGet => call.prompt(),
         Method::Complete => call.complete(),
-        _ => Err(WireError::method_not_found(format!("Unknown method: {}", inbound.method_name()))),
+        _ => Err(WireError::method_not_found(format!(
+            "Unknown method: {}",
+            inbound.method_name()
+        ))),
     };
     dispatched.unwrap_or_else(|error| Dispatched::Ready(Outcome::Fail(error)))
 }
@@ -56,14 +65,29 @@ impl Call<'_> {
         let cursor = self.inbound.envelope.cursor;
         let cursor = match cursor.is_some() {
             false => None,
-            true => Some(self.inbound.string(cursor).ok_or_else(|| invalid("`cursor` must be a string"))?),
+            true => Some(
+                self.inbound
+                    .string(cursor)
+                    .ok_or_else(|| invalid("`cursor` must be a string"))?,
+            ),
         };
         let viewer = self.service.viewer(self.context.principal());
         let body = shelf
-            .page(cursor.as_deref(), self.revision, viewer, self.service.page_size())
+            .page(
+                cursor.as_deref(),
+                self.revision,
+                viewer,
+                self.service.page_size(),
+            )
             .map_err(|_| invalid("Invalid cursor: start again without one"))?;
-        let cache = self.service.list_hint(shelf.filtered, viewer.principal.is_some());
-        Ok(Dispatched::Ready(Outcome::Reply(OwnedReply { body, meta: None, cache: Some(cache) })))
+        let cache = self
+            .service
+            .list_hint(shelf.filtered, viewer.principal.is_some());
+        Ok(Dispatched::Ready(Outcome::Reply(OwnedReply {
+            body,
+            meta: None,
+            cache: Some(cache),
+        })))
     }
 
     fn tool(&self) -> Refusable {
@@ -77,7 +101,10 @@ impl Call<'_> {
             _ => "{}",
         };
         if !arguments.starts_with('{') {
-            return Err(invalid(format!("`arguments` must be an object, got {}", raw_kind(arguments))));
+            return Err(invalid(format!(
+                "`arguments` must be an object, got {}",
+                raw_kind(arguments)
+            )));
         }
         let work = (tool.inner.handler)(&tool.inner.rules, arguments, self.context.clone());
         let (tool, revision) = (tool.clone(), self.revision);
@@ -94,7 +121,10 @@ impl Call<'_> {
             self.authorized()?;
             return Err(resource_not_found(&uri, self.revision));
         };
-        let cache = resource.inner.cache.unwrap_or_else(|| self.service.read_hint());
+        let cache = resource
+            .inner
+            .cache
+            .unwrap_or_else(|| self.service.read_hint());
         let (uri, revision) = (uri.into_owned(), self.revision);
         let work = resource.read(request, self.context.clone());
         Ok(finish(work, move |outcome| match outcome {
@@ -109,7 +139,11 @@ impl Call<'_> {
                 };
                 result.result_type = None;
                 let meta = own_meta(result.meta.take());
-                Outcome::Reply(OwnedReply { body: encode(&result, revision), meta, cache: Some(hint) })
+                Outcome::Reply(OwnedReply {
+                    body: encode(&result, revision),
+                    meta,
+                    cache: Some(hint),
+                })
             }
             Err(error) => Outcome::Fail(wire_error(error, Some(&uri), revision)),
         }))
@@ -118,14 +152,20 @@ impl Call<'_> {
     fn prompt(&self) -> Refusable {
         let name = self.named("prompt")?;
         let Some(prompt) = self.registry.prompts.get(&name) else {
-            return Err(unknown("prompt", &name, self.visible(&self.registry.prompts)));
+            return Err(unknown(
+                "prompt",
+                &name,
+                self.visible(&self.registry.prompts),
+            ));
         };
         self.authorized()?;
         let arguments = self.textual(self.inbound.envelope.arguments)?;
         let violations = prompt.violations(&arguments);
         if !violations.is_empty() {
             let problems = HandlerError::arguments(violations);
-            return Err(invalid(format!("Invalid arguments for prompt `{name}`: {problems}")));
+            return Err(invalid(format!(
+                "Invalid arguments for prompt `{name}`: {problems}"
+            )));
         }
         let revision = self.revision;
         let work = prompt.get(arguments, self.context.clone());
@@ -133,7 +173,11 @@ impl Call<'_> {
             Ok(mut result) => {
                 result.result_type = None;
                 let meta = own_meta(result.meta.take());
-                Outcome::Reply(OwnedReply { body: encode(&result, revision), meta, cache: None })
+                Outcome::Reply(OwnedReply {
+                    body: encode(&result, revision),
+                    meta,
+                    cache: None,
+                })
             }
             Err(error) => Outcome::Fail(wire_error(error, None, revision)),
         }))
@@ -141,32 +185,54 @@ impl Call<'_> {
 
     fn complete(&self) -> Refusable {
         let params = self.inbound.text(self.inbound.envelope.params);
-        let params: CompleteRequestParams = serde_json::from_str(if params.is_empty() { "{}" } else { params })
-            .map_err(|error| invalid(format!("Invalid completion request: {}", position_free(&error))))?;
+        let params: CompleteRequestParams =
+            serde_json::from_str(if params.is_empty() { "{}" } else { params }).map_err(
+                |error| {
+                    invalid(format!(
+                        "Invalid completion request: {}",
+                        position_free(&error)
+                    ))
+                },
+            )?;
         let argument = params.argument.name;
         let viewer = self.service.viewer(self.context.principal());
         let (completers, known) = match &params.reference {
             CompletionReference::Prompt(reference) => {
-                let prompt = self.registry.prompts.get(&reference.name).filter(|prompt| viewer.may(prompt.scopes()));
+                let prompt = self
+                    .registry
+                    .prompts
+                    .get(&reference.name)
+                    .filter(|prompt| viewer.may(prompt.scopes()));
                 let Some(prompt) = prompt else {
-                    return Err(unknown("prompt", &reference.name, self.visible(&self.registry.prompts)));
+                    return Err(unknown(
+                        "prompt",
+                        &reference.name,
+                        self.visible(&self.registry.prompts),
+                    ));
                 };
                 let known = prompt.arguments().iter().any(|own| own.name == argument);
                 (&prompt.inner.completers, known)
             }
             CompletionReference::ResourceTemplate(reference) => {
                 // A template is named by its text; a URI stands for whatever answers for it.
-                let template = self.registry.templates.get(&reference.uri).filter(|template| viewer.may(template.scopes()));
-                let resource = template
-                    .map(|family| &family.0)
-                    .or_else(|| self.registry.find(&reference.uri, viewer).map(|(resource, _)| resource));
+                let template = self
+                    .registry
+                    .templates
+                    .get(&reference.uri)
+                    .filter(|template| viewer.may(template.scopes()));
+                let resource = template.map(|family| &family.0).or_else(|| {
+                    self.registry
+                        .find(&reference.uri, viewer)
+                        .map(|(resource, _)| resource)
+                });
                 let Some(resource) = resource else {
                     return Err(resource_not_found(&reference.uri, self.revision));
                 };
                 let known = match &resource.inner.definition {
-                    crate::resource::Definition::Template(_, template) => {
-                        template.variables().iter().any(|variable| variable.name == argument)
-                    }
+                    crate::resource::Definition::Template(_, template) => template
+                        .variables()
+                        .iter()
+                        .any(|variable| variable.name == argument),
                     // A resource without variables has nothing to complete, and nothing to get wrong.
                     crate::resource::Definition::Static(_) => true,
                 };
@@ -175,7 +241,10 @@ impl Call<'_> {
             _ => return Err(invalid("`ref` must be a ref/prompt or a ref/resource")),
         };
         if !known {
-            return Err(invalid(format!("Invalid completion request: there is no argument `{}`", shown(&argument))));
+            return Err(invalid(format!(
+                "Invalid completion request: there is no argument `{}`",
+                shown(&argument)
+            )));
         }
         let resolved = params.context.and_then(|context| context.arguments);
         let request = CompletionRequest {
@@ -183,7 +252,9 @@ impl Call<'_> {
             resolved: resolved.into_iter().flatten().collect(),
             argument,
         };
-        let completer = completers.iter().find(|(name, _)| *name == request.argument);
+        let completer = completers
+            .iter()
+            .find(|(name, _)| *name == request.argument);
         let work = match completer {
             Some((_, completer)) => completer.run(request, self.context.clone()),
             None => Work::Ready(Ok(crate::completion::Completions::default())),
@@ -192,17 +263,22 @@ impl Call<'_> {
         Ok(finish(work, move |outcome| match outcome {
             Ok(completions) => {
                 let body = encode(&completions.into_result(), revision);
-                Outcome::Reply(OwnedReply { body, meta: None, cache: None })
+                Outcome::Reply(OwnedReply {
+                    body,
+                    meta: None,
+                    cache: None,
+                })
             }
             Err(error) => Outcome::Fail(wire_error(error, None, revision)),
         }))
     }
 
     fn named(&self, what: &str) -> Result<Cow<'_, str>, WireError> {
-        self.text(self.inbound.envelope.name, "name").map_err(|mut error| {
-            error.message = format!("{}: the name of the {what}", error.message).into();
-            error
-        })
+        self.text(self.inbound.envelope.name, "name")
+            .map_err(|mut error| {
+                error.message = format!("{}: the name of the {what}", error.message).into();
+                error
+            })
     }
 
     fn text(&self, span: Span, member: &str) -> Result<Cow<'_, str>, WireError> {
@@ -210,7 +286,10 @@ impl Call<'_> {
             return Err(invalid(format!("`{member}` is missing")));
         }
         self.inbound.string(span).ok_or_else(|| {
-            invalid(format!("`{member}` must be a string, got {}", raw_kind(self.inbound.text(span))))
+            invalid(format!(
+                "`{member}` must be a string, got {}",
+                raw_kind(self.inbound.text(span))
+            ))
         })
     }
 
@@ -222,15 +301,25 @@ impl Call<'_> {
         }
         let raw = self.inbound.text(span);
         if !raw.starts_with('{') {
-            return Err(invalid(format!("`arguments` must be an object, got {}", raw_kind(raw))));
+            return Err(invalid(format!(
+                "`arguments` must be an object, got {}",
+                raw_kind(raw)
+            )));
         }
         for (key, value) in text::members(raw) {
             let name = text::decode_str(key).unwrap_or_default();
             let Some(value) = text::decode_str(value) else {
-                return Err(invalid(format!("argument `{}` must be a string, got {}", shown(&name), raw_kind(value))));
+                return Err(invalid(format!(
+                    "argument `{}` must be a string, got {}",
+                    shown(&name),
+                    raw_kind(value)
+                )));
             };
             if arguments.get(&name).is_some() {
-                return Err(invalid(format!("argument `{}` is given twice", shown(&name))));
+                return Err(invalid(format!(
+                    "argument `{}` is given twice",
+                    shown(&name)
+                )));
             }
             arguments.push(name, value);
         }
@@ -238,18 +327,28 @@ impl Call<'_> {
     }
 
     fn authorized(&self) -> Result<(), WireError> {
-        self.service.authorize(self.context.principal(), self.inbound).map_err(|refusal| refusal.to_wire())
+        self.service
+            .authorize(self.context.principal(), self.inbound)
+            .map_err(|refusal| refusal.to_wire())
     }
 
     /// Names that this caller may see.
     fn visible<'s, T: Entry>(&self, shelf: &'s Shelf<T>) -> Vec<&'s str> {
         let viewer = self.service.viewer(self.context.principal());
-        shelf.entries().iter().filter(|entry| viewer.may(entry.scopes())).map(Entry::key).collect()
+        shelf
+            .entries()
+            .iter()
+            .filter(|entry| viewer.may(entry.scopes()))
+            .map(Entry::key)
+            .collect()
     }
 }
 
 /// Puts the last step behind work, wherever the work is done.
-fn finish<T: Send + 'static>(work: Work<T>, last: impl FnOnce(T) -> Outcome + Send + 'static) -> Dispatched {
+fn finish<T: Send + 'static>(
+    work: Work<T>,
+    last: impl FnOnce(T) -> Outcome + Send + 'static,
+) -> Dispatched {
     fn then<T: Send + 'static>(
         future: BoxFuture<T>,
         last: impl FnOnce(T) -> Outcome + Send + 'static,
@@ -278,7 +377,11 @@ fn tool_outcome(tool: &Tool, outcome: ToolOutcome, revision: Revision) -> Outcom
             Kind::Protocol(error) => return Outcome::Fail(error),
             Kind::Arguments(violations) => {
                 let problems: Vec<String> = violations.iter().map(ToString::to_string).collect();
-                CallToolResult::error(format!("Invalid arguments for tool `{}`: {}", tool.name(), problems.join("; ")))
+                CallToolResult::error(format!(
+                    "Invalid arguments for tool `{}`: {}",
+                    tool.name(),
+                    problems.join("; ")
+                ))
             }
             Kind::Ask(error) => match error.to_wire(revision) {
                 Some(error) => return Outcome::Fail(error),
@@ -287,14 +390,21 @@ fn tool_outcome(tool: &Tool, outcome: ToolOutcome, revision: Revision) -> Outcom
         },
     };
     let mut result = result;
-    if revision.is_legacy() && tool.wraps() && let Some(value) = result.structured_content.take() {
+    if revision.is_legacy()
+        && tool.wraps()
+        && let Some(value) = result.structured_content.take()
+    {
         let mut wrapped = mcp_types::Object::new();
         wrapped.insert("result", value);
         result.structured_content = Some(Json::from(wrapped));
     }
     result.result_type = None;
     let meta = own_meta(result.meta.take());
-    Outcome::Reply(OwnedReply { body: encode(&result, revision), meta, cache: None })
+    Outcome::Reply(OwnedReply {
+        body: encode(&result, revision),
+        meta,
+        cache: None,
+    })
 }
 
 /// Holds a successful result to the schema that was advertised: always for hand-written schemas and with the feature
@@ -307,7 +417,10 @@ fn checked(tool: &Tool, result: CallToolResult) -> Result<CallToolResult, WireEr
         return Ok(result);
     }
     let Some(value) = &result.structured_content else {
-        let message = format!("tool `{}` declares an output schema but returned no structured content", tool.name());
+        let message = format!(
+            "tool `{}` declares an output schema but returned no structured content",
+            tool.name()
+        );
         return Err(WireError::internal(message));
     };
     if !(rules.is_written() || cfg!(feature = "validate") || cfg!(debug_assertions)) {
@@ -319,14 +432,18 @@ fn checked(tool: &Tool, result: CallToolResult) -> Result<CallToolResult, WireEr
         return Ok(result);
     }
     let problems: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    let message =
-        format!("the result of tool `{}` does not fit its output schema: {}", tool.name(), problems.join("; "));
+    let message = format!(
+        "the result of tool `{}` does not fit its output schema: {}",
+        tool.name(),
+        problems.join("; ")
+    );
     Err(WireError::internal(message))
 }
 
 /// A handler's own `_meta`, as an object.
 fn own_meta(meta: Option<Meta>) -> Option<Json> {
-    meta.and_then(|meta| Json::from_serialize(&meta).ok()).filter(|meta| meta.as_str() != "{}")
+    let meta = mcp_types::to_json(&meta?, Revision::LATEST);
+    (meta.as_str() != "{}").then_some(meta)
 }
 
 fn invalid(message: impl Into<Cow<'static, str>>) -> WireError {
@@ -351,11 +468,14 @@ fn shown(name: &str) -> String {
 }
 
 fn raw_kind(raw: &str) -> String {
-    serde_json::from_str::<Value>(raw).map_or_else(|_| "something else".to_owned(), |value| kind_of(&value))
+    serde_json::from_str::<Value>(raw)
+        .map_or_else(|_| "something else".to_owned(), |value| kind_of(&value))
 }
 
 fn position_free(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rfind(" at line ").map_or(text.clone(), |end| text[..end].to_owned())
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
 }
-

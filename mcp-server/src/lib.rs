@@ -88,7 +88,7 @@ pub use resource::{AsJson, IntoContents, IntoResource, ReadRequest, Resource, Re
 pub use result::{HandlerError, IntoHandlerError, IntoToolResult};
 pub use runner::{Note, Run, ToolRunner};
 pub use state::State;
-pub use tool::{IntoJson, IntoTool, Tool, ToolBuilder};
+pub use tool::{Derived, IntoJson, IntoTool, Tool, ToolBuilder, Written};
 
 /// For types of arguments and results: `#[derive(schemars::JsonSchema)]`.
 pub use schemars;
@@ -101,6 +101,7 @@ extern crate self as mcp_server;
 /// What the attributes expand to. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::result::{Returned, Settle};
+    pub use crate::result::{Content, Described, Returned, Settle, Shape};
+    pub use crate::runner::Completed;
     pub use {schemars, serde};
 }

@@ -57,7 +57,12 @@ impl Cursor {
     }
 
     /// Reads a cursor that must belong to this list and audience. `None`: it does not.
-    pub(crate) fn decode(text: &str, kind: ListKind, generation: u64, audience: u64) -> Option<Self> {
+    pub(crate) fn decode(
+        text: &str,
+        kind: ListKind,
+        generation: u64,
+        audience: u64,
+    ) -> Option<Self> {
         if text.len() != TEXT_LEN {
             return None;
         }

@@ -13,7 +13,7 @@ use mcp_types::{self as types, GetPromptResult, Icon, Meta, PromptArgument, Prom
 use crate::Context;
 use crate::argument::Arguments;
 use crate::check::Violation;
-use crate::completion::{CompletionRequest, Completer, Completions};
+use crate::completion::{Completer, CompletionRequest, Completions};
 use crate::result::HandlerError;
 use crate::tool::Work;
 
@@ -53,7 +53,9 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prompt").field("definition", &self.inner.definition).finish_non_exhaustive()
+        f.debug_struct("Prompt")
+            .field("definition", &self.inner.definition)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +80,11 @@ impl Prompt {
 
     /// The declared arguments.
     pub(crate) fn arguments(&self) -> &[PromptArgument] {
-        self.inner.definition.arguments.as_deref().unwrap_or_default()
+        self.inner
+            .definition
+            .arguments
+            .as_deref()
+            .unwrap_or_default()
     }
 
     /// What is wrong with the arguments of a request, before the handler sees them.
@@ -86,7 +92,9 @@ impl Prompt {
         let declared = self.arguments();
         let mut found: Vec<Violation> = declared
             .iter()
-            .filter(|argument| argument.required == Some(true) && given.get(&argument.name).is_none())
+            .filter(|argument| {
+                argument.required == Some(true) && given.get(&argument.name).is_none()
+            })
             .map(|argument| Violation::new(&argument.name, "a string", "nothing"))
             .collect();
         for (name, _) in given.iter() {
@@ -104,7 +112,7 @@ impl Prompt {
     }
 }
 
-/// Things that are a prompt: [`Prompt`] itself and what `#[prompt]` makes of a function.
+/// Things that are a prompt: [`Prompt`] itself, and a function that returns one, which is what `#[prompt]` makes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a prompt",
     note = "write `#[prompt]` above the function, or build one with `Prompt::builder`"
@@ -112,6 +120,12 @@ impl Prompt {
 pub trait IntoPrompt {
     /// The prompt.
     fn into_prompt(self) -> Prompt;
+}
+
+impl<F: FnOnce() -> Prompt> IntoPrompt for F {
+    fn into_prompt(self) -> Prompt {
+        self()
+    }
 }
 
 impl IntoPrompt for Prompt {
@@ -173,7 +187,9 @@ pub struct PromptBuilder {
 
 impl fmt::Debug for PromptBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PromptBuilder").field("definition", &self.definition).finish_non_exhaustive()
+        f.debug_struct("PromptBuilder")
+            .field("definition", &self.definition)
+            .finish_non_exhaustive()
     }
 }
 
@@ -204,7 +220,10 @@ impl PromptBuilder {
 
     /// The next argument. Only declared arguments reach the handler.
     pub fn argument(mut self, argument: PromptArgument) -> Self {
-        self.definition.arguments.get_or_insert_default().push(argument);
+        self.definition
+            .arguments
+            .get_or_insert_default()
+            .push(argument);
         self
     }
 
@@ -220,7 +239,8 @@ impl PromptBuilder {
         argument: impl Into<String>,
         values: I,
     ) -> Self {
-        self.completers.push((argument.into(), Completer::among(values)));
+        self.completers
+            .push((argument.into(), Completer::among(values)));
         self
     }
 
@@ -230,7 +250,8 @@ impl PromptBuilder {
         argument: impl Into<String>,
         completer: impl Fn(CompletionRequest) -> C + Send + Sync + 'static,
     ) -> Self {
-        self.completers.push((argument.into(), Completer::sync(completer)));
+        self.completers
+            .push((argument.into(), Completer::sync(completer)));
         self
     }
 
@@ -244,7 +265,8 @@ impl PromptBuilder {
         C: Into<Completions>,
         Fut: Future<Output = Result<C, HandlerError>> + Send + 'static,
     {
-        self.completers.push((argument.into(), Completer::future(completer)));
+        self.completers
+            .push((argument.into(), Completer::future(completer)));
         self
     }
 
@@ -256,7 +278,8 @@ impl PromptBuilder {
 
     #[doc(hidden)]
     pub fn needs_state<T: 'static>(mut self) -> Self {
-        self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
+        self.states
+            .push((TypeId::of::<T>(), std::any::type_name::<T>()));
         self
     }
 
@@ -268,7 +291,10 @@ impl PromptBuilder {
     {
         let description = self.definition.description.clone();
         self.finish(Box::new(move |arguments, context| {
-            Work::Ready(handler(arguments, context).map(|messages| described(messages, description.as_ref())))
+            Work::Ready(
+                handler(arguments, context)
+                    .map(|messages| described(messages, description.as_ref())),
+            )
         }))
     }
 
@@ -284,8 +310,13 @@ impl PromptBuilder {
         self.finish(Box::new(move |arguments, context| {
             let future = handler(arguments, context);
             let description = description.clone();
-            let future = Box::pin(async move { Ok(described(future.await?, description.as_ref())) });
-            if spawn { Work::Spawn(future) } else { Work::Pending(future) }
+            let future =
+                Box::pin(async move { Ok(described(future.await?, description.as_ref())) });
+            if spawn {
+                Work::Spawn(future)
+            } else {
+                Work::Pending(future)
+            }
         }))
     }
 
@@ -299,7 +330,12 @@ impl PromptBuilder {
         let handler = Arc::new(handler);
         self.finish(Box::new(move |arguments, context| {
             let (handler, description) = (Arc::clone(&handler), description.clone());
-            Work::Blocking(Box::new(move || Ok(described(handler(arguments, context)?, description.as_ref()))))
+            Work::Blocking(Box::new(move || {
+                Ok(described(
+                    handler(arguments, context)?,
+                    description.as_ref(),
+                ))
+            }))
         }))
     }
 
@@ -307,12 +343,20 @@ impl PromptBuilder {
         let declared = self.definition.arguments.as_deref().unwrap_or_default();
         for (argument, _) in &self.completers {
             if declared.iter().all(|own| own.name != *argument) {
-                self.problems.push(format!("it completes `{argument}`, which is none of its arguments"));
+                self.problems.push(format!(
+                    "it completes `{argument}`, which is none of its arguments"
+                ));
             }
         }
         for (index, argument) in declared.iter().enumerate() {
-            if declared[..index].iter().any(|earlier| earlier.name == argument.name) {
-                self.problems.push(format!("its argument `{}` is declared twice", argument.name));
+            if declared[..index]
+                .iter()
+                .any(|earlier| earlier.name == argument.name)
+            {
+                self.problems.push(format!(
+                    "its argument `{}` is declared twice",
+                    argument.name
+                ));
             }
         }
         Prompt {

@@ -39,15 +39,24 @@ impl Entry for Tool {
     fn encode(&self, revision: Revision) -> Vec<u8> {
         let definition = &self.inner.definition;
         let mut adapted = None;
-        if revision.is_legacy() && self.wraps() && let Some(output) = &self.inner.output {
+        if revision.is_legacy()
+            && self.wraps()
+            && let Some(output) = &self.inner.output
+        {
             let wrapped = Json::from_serialize(&wrapped_output(output.schema().clone())).ok();
-            adapted.get_or_insert_with(|| definition.clone()).output_schema = wrapped;
+            adapted
+                .get_or_insert_with(|| definition.clone())
+                .output_schema = wrapped;
         }
         // Before titles had a place of their own they were an annotation.
         if revision == Revision::V2025_03_26 && definition.title.is_some() {
             let adapted = adapted.get_or_insert_with(|| definition.clone());
             let title = adapted.title.clone();
-            adapted.annotations.get_or_insert_default().title.get_or_insert_with(|| title.unwrap_or_default());
+            adapted
+                .annotations
+                .get_or_insert_default()
+                .title
+                .get_or_insert_with(|| title.unwrap_or_default());
         }
         to_vec(adapted.as_ref().unwrap_or(definition), revision)
     }
@@ -56,10 +65,12 @@ impl Entry for Tool {
 impl Tool {
     /// Its output is no object, so revisions up to 2025-11-25 get it as `{"result": …}`.
     pub(crate) fn wraps(&self) -> bool {
-        self.inner
-            .output
-            .as_ref()
-            .is_some_and(|output| output.schema().get("type").is_none_or(|kind| kind != "object"))
+        self.inner.output.as_ref().is_some_and(|output| {
+            output
+                .schema()
+                .get("type")
+                .is_none_or(|kind| kind != "object")
+        })
     }
 }
 
@@ -136,7 +147,9 @@ pub(crate) struct Viewer<'a> {
 
 impl Viewer<'_> {
     pub(crate) fn may(&self, needed: &[String]) -> bool {
-        let held = self.principal.map_or(self.anonymous, |principal| principal.scopes.as_slice());
+        let held = self
+            .principal
+            .map_or(self.anonymous, |principal| principal.scopes.as_slice());
         needed.iter().all(|scope| held.contains(scope))
     }
 }
@@ -196,13 +209,21 @@ impl<T: Entry> Shelf<T> {
         if self.index.contains_key(entry.key()) {
             return None;
         }
-        Some(Self::new(self.entries.iter().cloned().chain([entry]).collect()))
+        Some(Self::new(
+            self.entries.iter().cloned().chain([entry]).collect(),
+        ))
     }
 
     /// With one less; `None` if there is no such name.
     pub(crate) fn without(&self, key: &str) -> Option<Self> {
         self.index.contains_key(key).then(|| {
-            Self::new(self.entries.iter().filter(|entry| entry.key() != key).cloned().collect())
+            Self::new(
+                self.entries
+                    .iter()
+                    .filter(|entry| entry.key() != key)
+                    .cloned()
+                    .collect(),
+            )
         })
     }
 
@@ -218,7 +239,8 @@ impl<T: Entry> Shelf<T> {
         let start = match cursor {
             None => 0,
             Some(text) => {
-                let cursor = Cursor::decode(text, T::KIND, self.fingerprint, audience).ok_or(BadCursor)?;
+                let cursor =
+                    Cursor::decode(text, T::KIND, self.fingerprint, audience).ok_or(BadCursor)?;
                 cursor.position as usize
             }
         };
@@ -232,7 +254,8 @@ impl<T: Entry> Shelf<T> {
                 _ => Err(BadCursor),
             };
         }
-        let visible = (start..self.entries.len()).filter(|position| viewer.may(self.entries[*position].scopes()));
+        let visible = (start..self.entries.len())
+            .filter(|position| viewer.may(self.entries[*position].scopes()));
         Ok(self.body(&encoded.entries, visible, size, audience))
     }
 
@@ -242,7 +265,11 @@ impl<T: Entry> Shelf<T> {
             return 0;
         }
         let mut fingerprint = Fingerprint::new();
-        fingerprint.write(viewer.principal.map_or(&b""[..], |principal| principal.id.as_bytes()));
+        fingerprint.write(
+            viewer
+                .principal
+                .map_or(&b""[..], |principal| principal.id.as_bytes()),
+        );
         for entry in &self.entries {
             fingerprint.write(&[u8::from(viewer.may(entry.scopes()))]);
         }
@@ -250,13 +277,24 @@ impl<T: Entry> Shelf<T> {
     }
 
     fn encoded(&self, revision: Revision, size: usize) -> &Encoded {
-        let position = Revision::ALL.iter().position(|own| *own == revision).unwrap_or(Revision::ALL.len() - 1);
+        let position = Revision::ALL
+            .iter()
+            .position(|own| *own == revision)
+            .unwrap_or(Revision::ALL.len() - 1);
         self.encoded[position].get_or_init(|| {
-            let entries: Vec<Vec<u8>> = self.entries.iter().map(|entry| entry.encode(revision)).collect();
+            let entries: Vec<Vec<u8>> = self
+                .entries
+                .iter()
+                .map(|entry| entry.encode(revision))
+                .collect();
             let mut pages = Vec::new();
             if !self.filtered {
-                let starts = (0..entries.len()).step_by(size).chain(entries.is_empty().then_some(0));
-                pages = starts.map(|start| self.body(&entries, start..entries.len(), size, 0)).collect();
+                let starts = (0..entries.len())
+                    .step_by(size)
+                    .chain(entries.is_empty().then_some(0));
+                pages = starts
+                    .map(|start| self.body(&entries, start..entries.len(), size, 0))
+                    .collect();
             }
             Encoded { entries, pages }
         })
@@ -310,9 +348,14 @@ impl Registry {
         self.responsible(uri, |resource| viewer.may(&resource.inner.scopes))
     }
 
-    fn responsible(&self, uri: &str, may: impl Fn(&Resource) -> bool) -> Option<(&Resource, ReadRequest)> {
+    fn responsible(
+        &self,
+        uri: &str,
+        may: impl Fn(&Resource) -> bool,
+    ) -> Option<(&Resource, ReadRequest)> {
         if let Some(Fixed(resource)) = self.resources.get(uri) {
-            return may(resource).then(|| resource.request(uri).map(|request| (resource, request)))?;
+            return may(resource)
+                .then(|| resource.request(uri).map(|request| (resource, request)))?;
         }
         let mut best: Option<(usize, &Resource, ReadRequest)> = None;
         for Family(resource) in self.templates.entries() {
@@ -332,6 +375,7 @@ impl Registry {
 
     /// What a caller needs to read a URI; `None` for one that nothing answers for.
     pub(crate) fn scopes_of(&self, uri: &str) -> Option<Vec<String>> {
-        self.responsible(uri, |_| true).map(|(resource, _)| resource.inner.scopes.clone())
+        self.responsible(uri, |_| true)
+            .map(|(resource, _)| resource.inner.scopes.clone())
     }
 }

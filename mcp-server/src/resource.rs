@@ -12,12 +12,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use mcp_proto::config::CacheHint;
-use mcp_types::{self as types, Annotations, Icon, Json, Meta, ReadResourceResult, ResourceContents};
+use mcp_types::{
+    self as types, Annotations, Icon, Json, Meta, ReadResourceResult, ResourceContents,
+};
 use serde::Serialize;
 
 use crate::Context;
 use crate::argument::{Arguments, FromArgument};
-use crate::completion::{CompletionRequest, Completer, Completions};
+use crate::completion::{Completer, CompletionRequest, Completions};
 use crate::result::HandlerError;
 use crate::template::UriTemplate;
 use crate::tool::Work;
@@ -67,7 +69,9 @@ pub(crate) enum Definition {
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resource").field("uri", &self.uri()).finish_non_exhaustive()
+        f.debug_struct("Resource")
+            .field("uri", &self.uri())
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +126,11 @@ impl Resource {
             Definition::Static(resource) => resource.mime_type.clone(),
             Definition::Template(template, _) => template.mime_type.clone(),
         };
-        Some(ReadRequest { uri: uri.to_owned(), mime_type, variables })
+        Some(ReadRequest {
+            uri: uri.to_owned(),
+            mime_type,
+            variables,
+        })
     }
 
     pub(crate) fn read(&self, request: ReadRequest, context: Context) -> Work<ReadOutcome> {
@@ -130,7 +138,7 @@ impl Resource {
     }
 }
 
-/// Things that are a resource: [`Resource`] itself and what `#[resource]` makes of a function.
+/// Things that are a resource: [`Resource`] itself, and a function that returns one, which is what `#[resource]` makes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource",
     note = "write `#[resource(\"scheme://…\")]` above the function, or build one with `Resource::builder`"
@@ -138,6 +146,12 @@ impl Resource {
 pub trait IntoResource {
     /// The resource.
     fn into_resource(self) -> Resource;
+}
+
+impl<F: FnOnce() -> Resource> IntoResource for F {
+    fn into_resource(self) -> Resource {
+        self()
+    }
 }
 
 impl IntoResource for Resource {
@@ -172,7 +186,9 @@ impl ReadRequest {
     /// # Errors
     /// When the text is no `T`: such a URI names nothing, so the answer is "resource not found".
     pub fn parse<T: FromArgument>(&self, variable: &str) -> Result<T, HandlerError> {
-        self.variables.parse(variable).map_err(|_| HandlerError::not_found())
+        self.variables
+            .parse(variable)
+            .map_err(|_| HandlerError::not_found())
     }
 }
 
@@ -203,7 +219,11 @@ fn one(contents: ResourceContents, request: &ReadRequest, default: &str) -> Read
 
 impl IntoContents for String {
     fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        Ok(one(ResourceContents::text(request.uri(), self), request, "text/plain"))
+        Ok(one(
+            ResourceContents::text(request.uri(), self),
+            request,
+            "text/plain",
+        ))
     }
 }
 
@@ -230,7 +250,11 @@ impl IntoContents for Bytes {
 impl<T: Serialize> IntoContents for AsJson<T> {
     fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
         let json = Json::from_serialize(&self.0)?;
-        Ok(one(ResourceContents::text(request.uri(), json.into_string()), request, "application/json"))
+        Ok(one(
+            ResourceContents::text(request.uri(), json.into_string()),
+            request,
+            "application/json",
+        ))
     }
 }
 
@@ -254,7 +278,8 @@ impl IntoContents for ReadResourceResult {
 
 impl<T: IntoContents> IntoContents for Option<T> {
     fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        self.ok_or_else(HandlerError::not_found)?.into_contents(request)
+        self.ok_or_else(HandlerError::not_found)?
+            .into_contents(request)
     }
 }
 
@@ -292,10 +317,16 @@ impl ResourceBuilder {
     fn new(uri: String, template: bool) -> Self {
         let mut problems = Vec::new();
         let parsed = template
-            .then(|| UriTemplate::parse(&uri).map_err(|problem| problems.push(problem.to_string())).ok())
+            .then(|| {
+                UriTemplate::parse(&uri)
+                    .map_err(|problem| problems.push(problem.to_string()))
+                    .ok()
+            })
             .flatten();
         let definition = match parsed {
-            Some(parsed) => Definition::Template(types::ResourceTemplate::new(uri.clone(), uri), parsed),
+            Some(parsed) => {
+                Definition::Template(types::ResourceTemplate::new(uri.clone(), uri), parsed)
+            }
             None => {
                 if !template && let Some(problem) = not_a_uri(&uri) {
                     problems.push(problem.to_owned());
@@ -338,7 +369,9 @@ impl ResourceBuilder {
     pub fn size(mut self, bytes: u64) -> Self {
         match &mut self.definition {
             Definition::Static(resource) => resource.size = Some(bytes),
-            Definition::Template(..) => self.problems.push("a template has no size of its own".to_owned()),
+            Definition::Template(..) => self
+                .problems
+                .push("a template has no size of its own".to_owned()),
         }
         self
     }
@@ -380,7 +413,8 @@ impl ResourceBuilder {
         variable: impl Into<String>,
         values: I,
     ) -> Self {
-        self.completers.push((variable.into(), Completer::among(values)));
+        self.completers
+            .push((variable.into(), Completer::among(values)));
         self
     }
 
@@ -390,7 +424,8 @@ impl ResourceBuilder {
         variable: impl Into<String>,
         completer: impl Fn(CompletionRequest) -> C + Send + Sync + 'static,
     ) -> Self {
-        self.completers.push((variable.into(), Completer::sync(completer)));
+        self.completers
+            .push((variable.into(), Completer::sync(completer)));
         self
     }
 
@@ -404,7 +439,8 @@ impl ResourceBuilder {
         C: Into<Completions>,
         Fut: Future<Output = Result<C, HandlerError>> + Send + 'static,
     {
-        self.completers.push((variable.into(), Completer::future(completer)));
+        self.completers
+            .push((variable.into(), Completer::future(completer)));
         self
     }
 
@@ -416,7 +452,8 @@ impl ResourceBuilder {
 
     #[doc(hidden)]
     pub fn needs_state<T: 'static>(mut self) -> Self {
-        self.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
+        self.states
+            .push((TypeId::of::<T>(), std::any::type_name::<T>()));
         self
     }
 
@@ -443,7 +480,11 @@ impl ResourceBuilder {
         self.finish(Box::new(move |request, context| {
             let future = reader(request.clone(), context);
             let future = Box::pin(async move { future.await?.into_contents(&request) });
-            if spawn { Work::Spawn(future) } else { Work::Pending(future) }
+            if spawn {
+                Work::Spawn(future)
+            } else {
+                Work::Pending(future)
+            }
         }))
     }
 
@@ -456,18 +497,24 @@ impl ResourceBuilder {
         let reader = Arc::new(reader);
         self.finish(Box::new(move |request, context| {
             let reader = Arc::clone(&reader);
-            Work::Blocking(Box::new(move || reader(request.clone(), context)?.into_contents(&request)))
+            Work::Blocking(Box::new(move || {
+                reader(request.clone(), context)?.into_contents(&request)
+            }))
         }))
     }
 
     fn finish(mut self, reader: Box<ReadFn>) -> Resource {
         for (variable, _) in &self.completers {
             let known = match &self.definition {
-                Definition::Template(_, template) => template.variables().iter().any(|own| own.name == *variable),
+                Definition::Template(_, template) => {
+                    template.variables().iter().any(|own| own.name == *variable)
+                }
                 Definition::Static(_) => false,
             };
             if !known {
-                self.problems.push(format!("it completes `{variable}`, which is no variable of its URI"));
+                self.problems.push(format!(
+                    "it completes `{variable}`, which is no variable of its URI"
+                ));
             }
         }
         Resource {
@@ -489,12 +536,19 @@ fn not_a_uri(uri: &str) -> Option<&'static str> {
     let scheme = uri.split(':').next().unwrap_or_default();
     if scheme.len() == uri.len()
         || !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        || !scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
     {
         return Some("a resource URI starts with a scheme, such as `docs://readme`");
     }
-    if uri.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '<' | '>' | '"')) {
-        return Some("a URI holds no spaces, braces or control characters; a URI with `{variables}` is a template");
+    if uri
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '<' | '>' | '"'))
+    {
+        return Some(
+            "a URI holds no spaces, braces or control characters; a URI with `{variables}` is a template",
+        );
     }
     None
 }

@@ -11,8 +11,8 @@ use std::fmt;
 use bytes::Bytes;
 use mcp_proto::error::WireError;
 use mcp_types::{
-    AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Json, ResourceLink, Revision, TextContent,
-    Wire,
+    AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Json, ResourceLink,
+    Revision, TextContent, Wire,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -94,10 +94,16 @@ impl HandlerError {
         if let Some(own) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
             return own;
         }
-        if let Some(ask) = any.downcast_mut::<Option<AskError>>().and_then(Option::take) {
+        if let Some(ask) = any
+            .downcast_mut::<Option<AskError>>()
+            .and_then(Option::take)
+        {
             return Self(Kind::Ask(ask));
         }
-        if let Some(wire) = any.downcast_mut::<Option<WireError>>().and_then(Option::take) {
+        if let Some(wire) = any
+            .downcast_mut::<Option<WireError>>()
+            .and_then(Option::take)
+        {
             return Self(Kind::Protocol(wire));
         }
         if let Some(boxed) = any
@@ -109,7 +115,9 @@ impl HandlerError {
                 None => Self(Kind::Message(boxed.to_string())),
             };
         }
-        Self(Kind::Message(error.map(|error| error.to_string()).unwrap_or_default()))
+        Self(Kind::Message(
+            error.map(|error| error.to_string()).unwrap_or_default(),
+        ))
     }
 }
 
@@ -118,7 +126,11 @@ impl fmt::Display for HandlerError {
         match &self.0 {
             Kind::Message(text) => f.write_str(text),
             Kind::Result(result) => f.write_str(
-                result.content.iter().find_map(ContentBlock::as_text).unwrap_or("the tool failed"),
+                result
+                    .content
+                    .iter()
+                    .find_map(ContentBlock::as_text)
+                    .unwrap_or("the tool failed"),
             ),
             Kind::Arguments(violations) => {
                 let mut separator = "";
@@ -243,7 +255,11 @@ impl<T: Serialize + JsonSchema> IntoToolResult<Described> for T {
         let schema = generate::<T>(Direction::Output).schema;
         let only = |kind: &str| {
             schema.get("type").is_some_and(|own| own == kind)
-                && schema.as_object().is_some_and(|object| object.keys().all(|key| matches!(key.as_str(), "type" | "description")))
+                && schema.as_object().is_some_and(|object| {
+                    object
+                        .keys()
+                        .all(|key| matches!(key.as_str(), "type" | "description"))
+                })
         };
         if only("string") {
             Shape::Text
@@ -255,7 +271,11 @@ impl<T: Serialize + JsonSchema> IntoToolResult<Described> for T {
     }
 
     fn into_tool_result(self, shape: &Shape) -> Result<CallToolResult, HandlerError> {
-        let unwritable = || HandlerError::protocol(WireError::internal("the tool's result could not be written as JSON"));
+        let unwritable = || {
+            HandlerError::protocol(WireError::internal(
+                "the tool's result could not be written as JSON",
+            ))
+        };
         match shape {
             Shape::Nothing | Shape::Content => Ok(CallToolResult::new(Vec::new())),
             Shape::Text => match serde_json::to_value(&self) {
@@ -313,18 +333,24 @@ pub(crate) fn wire_error(error: HandlerError, uri: Option<&str>, revision: Revis
     match error.into_kind() {
         Kind::Message(text) => WireError::internal(Cow::Owned(text)),
         Kind::Result(result) => {
-            let text = result.content.iter().find_map(ContentBlock::as_text).unwrap_or("the handler failed");
+            let text = result
+                .content
+                .iter()
+                .find_map(ContentBlock::as_text)
+                .unwrap_or("the handler failed");
             WireError::internal(text.to_owned())
         }
-        Kind::Arguments(violations) => WireError::invalid_params(
-            HandlerError::arguments(violations).to_string(),
-        ),
+        Kind::Arguments(violations) => {
+            WireError::invalid_params(HandlerError::arguments(violations).to_string())
+        }
         Kind::NotFound => match uri {
             Some(uri) => resource_not_found(uri, revision),
             None => WireError::invalid_params("not found"),
         },
         Kind::Protocol(error) => error,
-        Kind::Ask(error) => error.to_wire(revision).unwrap_or_else(|| WireError::internal(error.to_string())),
+        Kind::Ask(error) => error
+            .to_wire(revision)
+            .unwrap_or_else(|| WireError::internal(error.to_string())),
     }
 }
 

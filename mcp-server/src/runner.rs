@@ -21,8 +21,9 @@ use mcp_proto::reply::ResultKind;
 use mcp_proto::server::{Progress, Refused};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::{
-    CallToolResult, CompleteResult, GetPromptResult, Json, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, LoggingLevel, Object, ReadResourceResult, Revision,
+    CallToolResult, CompleteResult, GetPromptResult, Json, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, Object,
+    ReadResourceResult, Revision,
 };
 use serde::de::DeserializeOwned;
 
@@ -70,7 +71,10 @@ pub struct ToolRunner {
 
 impl fmt::Debug for ToolRunner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolRunner").field("service", &self.service).field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("ToolRunner")
+            .field("service", &self.service)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +176,12 @@ impl ToolRunner {
     }
 
     /// Completes an argument of a prompt.
-    pub fn complete_prompt(&self, prompt: &str, argument: &str, value: &str) -> Run<CompleteResult> {
+    pub fn complete_prompt(
+        &self,
+        prompt: &str,
+        argument: &str,
+        value: &str,
+    ) -> Run<CompleteResult> {
         let mut reference = Object::new();
         reference.insert("type", "ref/prompt");
         reference.insert("name", prompt);
@@ -180,7 +189,12 @@ impl ToolRunner {
     }
 
     /// Completes a variable of a resource template.
-    pub fn complete_resource(&self, template: &str, variable: &str, value: &str) -> Run<CompleteResult> {
+    pub fn complete_resource(
+        &self,
+        template: &str,
+        variable: &str,
+        value: &str,
+    ) -> Run<CompleteResult> {
         let mut reference = Object::new();
         reference.insert("type", "ref/resource");
         reference.insert("uri", template);
@@ -198,7 +212,10 @@ impl ToolRunner {
     }
 
     /// One page of the resource templates.
-    pub fn list_resource_templates(&self, cursor: Option<&str>) -> Run<ListResourceTemplatesResult> {
+    pub fn list_resource_templates(
+        &self,
+        cursor: Option<&str>,
+    ) -> Run<ListResourceTemplatesResult> {
         self.list("resources/templates/list", cursor)
     }
 
@@ -264,7 +281,7 @@ impl ToolRunner {
         let mut context = CallContext::new(self.revision);
         context.features = self.features;
         context.log_level = Some(LoggingLevel::Debug);
-        context.progress_token = Some(WireId::from_token("1"));
+        context.progress_token = Some(WireId::from(1u64));
         let start = CallStart {
             inbound,
             context,
@@ -285,7 +302,10 @@ impl ToolRunner {
 
 /// The runner has no clock: nothing in it ages.
 const fn now() -> Now {
-    Now { instant: Instant::from_micros(0), unix_ms: 0 }
+    Now {
+        instant: Instant::from_micros(0),
+        unix_ms: 0,
+    }
 }
 
 /// A call that is under way. Await it, or [`wait`](Self::wait) for it.
@@ -307,7 +327,9 @@ enum State {
 
 impl<T> fmt::Debug for Run<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -345,11 +367,17 @@ impl<T: DeserializeOwned + Completed> Run<T> {
         let result: Object = serde_json::from_slice(body).map_err(unreadable)?;
         let mut responses = Object::new();
         if let Some(requests) = result.get("inputRequests") {
-            for (key, request) in &requests.decode::<Object>().map_err(unreadable)? {
+            for (key, request) in requests.decode::<Object>().map_err(unreadable)?.iter() {
                 let request: Object = request.decode().map_err(unreadable)?;
-                let method: String = request.get("method").and_then(|method| method.decode().ok()).unwrap_or_default();
+                let method: String = request
+                    .get("method")
+                    .and_then(|method| method.decode().ok())
+                    .unwrap_or_default();
                 let params = request.get("params").cloned().unwrap_or_default();
-                let answer = self.runner.ask(&method, &params).map_err(WireError::internal)?;
+                let answer = self
+                    .runner
+                    .ask(&method, &params)
+                    .map_err(WireError::internal)?;
                 responses.insert(key, answer);
             }
         }
@@ -375,13 +403,20 @@ impl<T: DeserializeOwned + Completed> Future for Run<T> {
                 },
                 State::Failed(error) => {
                     let error = error.take();
-                    return Poll::Ready(Err(error.unwrap_or_else(|| WireError::internal("polled after it was done"))));
+                    return Poll::Ready(Err(
+                        error.unwrap_or_else(|| WireError::internal("polled after it was done"))
+                    ));
                 }
                 State::Running(running) => {
                     let finish = running.poll(cx, now());
                     let runner = self.runner.clone();
-                    let State::Running(running) = &mut self.state else { continue };
-                    let mut sink = Sink { runner: &runner, asked: Vec::new() };
+                    let State::Running(running) = &mut self.state else {
+                        continue;
+                    };
+                    let mut sink = Sink {
+                        runner: &runner,
+                        asked: Vec::new(),
+                    };
                     running.drain(&mut sink);
                     let asked = sink.asked;
                     let answered = !asked.is_empty();
@@ -392,12 +427,18 @@ impl<T: DeserializeOwned + Completed> Future for Run<T> {
                         Poll::Pending if answered => {}
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Finish::Fail(error)) => self.state = State::Failed(Some(error)),
-                        Poll::Ready(Finish::Reply { body, kind: ResultKind::InputRequired, .. }) => {
+                        Poll::Ready(Finish::Reply {
+                            body,
+                            kind: ResultKind::InputRequired,
+                            ..
+                        }) => {
                             if let Err(error) = self.answer(&body) {
                                 self.state = State::Failed(Some(error));
                             }
                         }
-                        Poll::Ready(Finish::Reply { body, meta, cache, .. }) => {
+                        Poll::Ready(Finish::Reply {
+                            body, meta, cache, ..
+                        }) => {
                             self.state = State::Failed(None);
                             let result = serde_json::from_slice::<T>(&body)
                                 .map_err(|_| WireError::internal("the result cannot be read"));
@@ -421,14 +462,26 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn note(&self, note: Note) {
-        self.runner.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        self.runner
+            .notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(note);
     }
 }
 
 impl CallSink for Sink<'_> {
     fn progress(&mut self, progress: &Progress) {
-        let Progress { progress, total, message } = progress.clone();
-        self.note(Note::Progress { progress, total, message });
+        let Progress {
+            progress,
+            total,
+            message,
+        } = progress.clone();
+        self.note(Note::Progress {
+            progress,
+            total,
+            message,
+        });
     }
 
     fn log(&mut self, level: LoggingLevel, _logger: Option<&str>, data: &str) {

@@ -57,7 +57,10 @@ pub(crate) fn generate<T: JsonSchema + ?Sized>(direction: Direction) -> Generate
         Direction::Input => Contract::Deserialize,
         Direction::Output => Contract::Serialize,
     };
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     if let Some(root) = schema.as_object_mut() {
         // The name of the Rust type: nobody asked for it.
         root.remove("title");
@@ -86,20 +89,22 @@ pub(crate) fn as_arguments(schema: &mut Value) -> Result<(), String> {
         Some(kind) => return Err(format!("of type {kind}")),
         None => return Err("of no particular type".to_owned()),
     }
-    let rest = std::mem::take(root);
     root.insert("type".to_owned(), Value::from("object"));
-    root.extend(rest.into_iter().filter(|(key, _)| key != "type"));
     if !root.contains_key("anyOf") {
         root.entry("properties")
             .or_insert_with(|| Value::Object(Map::new()));
     }
+    in_order(root);
     Ok(())
 }
 
 fn alternatives_are_objects(root: &Map<String, Value>) -> bool {
     root.get("anyOf")
         .and_then(Value::as_array)
-        .is_some_and(|list| list.iter().all(|item| item.get("type").is_some_and(|kind| kind == "object")))
+        .is_some_and(|list| {
+            list.iter()
+                .all(|item| item.get("type").is_some_and(|kind| kind == "object"))
+        })
 }
 
 /// `{"type":"object","properties":{"result": …},"required":["result"]}`: what revisions up to 2025-11-25 need around
@@ -107,7 +112,9 @@ fn alternatives_are_objects(root: &Map<String, Value>) -> bool {
 pub(crate) fn wrapped_output(mut inner: Value) -> Value {
     let mut root = Map::new();
     root.insert("type".to_owned(), Value::from("object"));
-    let definitions = inner.as_object_mut().and_then(|object| object.remove("$defs"));
+    let definitions = inner
+        .as_object_mut()
+        .and_then(|object| object.remove("$defs"));
     // `#` meant the old root.
     rebase(&mut inner);
     let mut properties = Map::new();
@@ -135,6 +142,30 @@ fn rebase(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(rebase),
         _ => {}
     }
+}
+
+/// The order in which people read a schema. Keywords that are not here keep their place behind these.
+const ORDER: [&str; 9] = [
+    "type",
+    "description",
+    "enum",
+    "anyOf",
+    "prefixItems",
+    "items",
+    "properties",
+    "required",
+    "additionalProperties",
+];
+
+fn in_order(object: &mut Map<String, Value>) {
+    let mut members: Vec<(String, Value)> = std::mem::take(object).into_iter().collect();
+    members.sort_by_key(|(key, _)| {
+        ORDER
+            .iter()
+            .position(|own| own == key)
+            .unwrap_or(ORDER.len())
+    });
+    object.extend(members);
 }
 
 struct Tidy {
@@ -165,7 +196,13 @@ impl Tidy {
         if let Some(list) = object.remove("oneOf") {
             object.insert("anyOf".to_owned(), list);
         }
-        for key in ["items", "not", "additionalProperties", "propertyNames", "contains"] {
+        for key in [
+            "items",
+            "not",
+            "additionalProperties",
+            "propertyNames",
+            "contains",
+        ] {
             if let Some(inner) = object.get_mut(key)
                 && !(key == "additionalProperties" && inner.is_boolean())
             {
@@ -185,7 +222,11 @@ impl Tidy {
         let required: Vec<String> = object
             .get("required")
             .and_then(Value::as_array)
-            .map(|list| list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+            .map(|list| {
+                list.iter()
+                    .filter_map(|name| name.as_str().map(str::to_owned))
+                    .collect()
+            })
             .unwrap_or_default();
         if let Some(Value::Object(properties)) = object.get_mut("properties") {
             for (name, property) in properties {
@@ -200,6 +241,7 @@ impl Tidy {
                 .entry("items")
                 .or_insert_with(|| Value::Object(Map::new()));
         }
+        in_order(object);
     }
 
     /// Drops Rust's own formats, and with them from the constraints what the integer type proves anyway.
@@ -220,9 +262,19 @@ impl Tidy {
         let Some((least, most)) = range else {
             return self.limits(object);
         };
-        let minimum = object.get("minimum").is_some_and(|value| value.as_u64() != Some(least));
-        let maximum = object.get("maximum").is_some_and(|value| value.as_u64() != most);
-        if minimum || maximum || has_any(object, &["exclusiveMinimum", "exclusiveMaximum", "multipleOf"]) {
+        let minimum = object
+            .get("minimum")
+            .is_some_and(|value| value.as_u64() != Some(least));
+        let maximum = object
+            .get("maximum")
+            .is_some_and(|value| value.as_u64() != most);
+        if minimum
+            || maximum
+            || has_any(
+                object,
+                &["exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+            )
+        {
             self.constrained = true;
         }
         object.insert("$proven".to_owned(), Value::Null);
@@ -231,7 +283,13 @@ impl Tidy {
     fn limits(&mut self, object: &Map<String, Value>) {
         if has_any(
             object,
-            &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+            &[
+                "minimum",
+                "maximum",
+                "exclusiveMinimum",
+                "exclusiveMaximum",
+                "multipleOf",
+            ],
         ) {
             self.constrained = true;
         }
@@ -282,7 +340,11 @@ fn constant_to_enum(object: &mut Map<String, Value>) {
 
 /// An enum with documented variants: one `enum`, the variants' documentation as a list in the description.
 fn collapse_constants(object: &mut Map<String, Value>) {
-    let key = if object.contains_key("oneOf") { "oneOf" } else { "anyOf" };
+    let key = if object.contains_key("oneOf") {
+        "oneOf"
+    } else {
+        "anyOf"
+    };
     let Some(Value::Array(list)) = object.get(key) else {
         return;
     };
@@ -292,7 +354,8 @@ fn collapse_constants(object: &mut Map<String, Value>) {
         let Some(variant) = variant.as_object() else {
             return;
         };
-        let known = |key: &String| matches!(key.as_str(), "type" | "enum" | "const" | "description");
+        let known =
+            |key: &String| matches!(key.as_str(), "type" | "enum" | "const" | "description");
         if variant.get("type").is_none_or(|kind| kind != "string") || !variant.keys().all(known) {
             return;
         }
@@ -303,9 +366,10 @@ fn collapse_constants(object: &mut Map<String, Value>) {
         if own.is_empty() {
             return;
         }
-        if let (Some(text), Some(Value::String(name))) =
-            (variant.get("description").and_then(Value::as_str), own.first())
-        {
+        if let (Some(text), Some(Value::String(name))) = (
+            variant.get("description").and_then(Value::as_str),
+            own.first(),
+        ) {
             documented.push(format!("- `{name}`: {}", text.replace('\n', " ")));
         }
         names.extend(own);

@@ -29,7 +29,7 @@ struct Point {
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Tree {
-    children: Vec<Tree>,
+    children: Vec<Self>,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,10 @@ fn numbers_lose_the_formats_that_only_rust_knows() {
     assert_eq!(property::<f64>(), json!({"type": "number"}));
     assert_eq!(property::<i64>(), json!({"type": "integer"}));
     assert_eq!(property::<u32>(), json!({"type": "integer", "minimum": 0}));
-    assert_eq!(property::<u8>(), json!({"type": "integer", "minimum": 0, "maximum": 255}));
+    assert_eq!(
+        property::<u8>(),
+        json!({"type": "integer", "minimum": 0, "maximum": 255})
+    );
 }
 
 #[test]
@@ -76,12 +79,23 @@ fn an_optional_property_has_neither_null_nor_a_type_list() {
     }
     let schema = input::<Optional>();
     assert_eq!(schema.get("required"), None);
-    assert_eq!(schema["properties"]["number"], json!({"type": "integer", "minimum": 0}));
-    assert_eq!(schema["properties"]["plain"], json!({"type": "string", "enum": ["On", "Off"]}));
+    assert_eq!(
+        schema["properties"]["number"],
+        json!({"type": "integer", "minimum": 0})
+    );
+    assert_eq!(
+        schema["properties"]["plain"],
+        json!({"type": "string", "enum": ["On", "Off"]})
+    );
     assert_eq!(schema["properties"]["point"]["type"], json!("object"));
     let documented = &schema["properties"]["documented"];
     assert_eq!(documented["enum"], json!(["quiet", "loud"]));
-    assert!(documented["description"].as_str().unwrap().starts_with("Nearer documentation."));
+    assert!(
+        documented["description"]
+            .as_str()
+            .unwrap()
+            .starts_with("Nearer documentation.")
+    );
     assert!(!schema.to_string().contains("null"));
 }
 
@@ -92,7 +106,10 @@ fn output_keeps_null_because_it_is_really_sent() {
         number: Option<i32>,
     }
     let schema = generate::<Out>(Direction::Output).schema;
-    assert_eq!(schema["properties"]["number"]["type"], json!(["integer", "null"]));
+    assert_eq!(
+        schema["properties"]["number"]["type"],
+        json!(["integer", "null"])
+    );
     assert_eq!(schema["required"], json!(["number"]));
 }
 
@@ -102,12 +119,19 @@ fn references_are_inlined_unless_the_type_is_recursive() {
     assert!(!flat.contains("$ref"), "{flat}");
     assert!(flat.contains("Where it is."), "{flat}");
     let nested = property::<Tree>();
-    assert!(nested["properties"]["children"]["items"].get("$ref").is_some());
+    assert!(
+        nested["properties"]["children"]["items"]
+            .get("$ref")
+            .is_some()
+    );
 }
 
 #[test]
 fn every_array_says_what_its_items_are() {
-    assert_eq!(property::<Vec<String>>()["items"], json!({"type": "string"}));
+    assert_eq!(
+        property::<Vec<String>>()["items"],
+        json!({"type": "string"})
+    );
     assert_eq!(property::<(i32, String)>()["items"], json!({}));
     assert_eq!(property::<Vec<Value>>()["items"], json!({}));
 }
@@ -128,7 +152,10 @@ fn documented_variants_become_one_enum_with_a_list() {
 fn tagged_enums_use_any_of_and_enum() {
     let shape = property::<Shape>();
     assert_eq!(shape.get("oneOf"), None);
-    assert_eq!(shape["anyOf"][0]["properties"]["kind"], json!({"type": "string", "enum": ["Circle"]}));
+    assert_eq!(
+        shape["anyOf"][0]["properties"]["kind"],
+        json!({"type": "string", "enum": ["Circle"]})
+    );
 }
 
 #[test]
@@ -168,7 +195,10 @@ fn arguments_are_an_object_or_refused() {
     struct Nothing {}
     let mut nothing = input::<Nothing>();
     as_arguments(&mut nothing).unwrap();
-    assert_eq!(nothing, json!({"type": "object", "properties": {}, "additionalProperties": false}));
+    assert_eq!(
+        nothing,
+        json!({"type": "object", "properties": {}, "additionalProperties": false})
+    );
     assert!(as_arguments(&mut input::<Vec<i32>>()).is_err());
     assert!(as_arguments(&mut input::<Plain>()).is_err());
 }

@@ -36,11 +36,11 @@ impl<T: Send + Sync + 'static> State<T> {
     /// # Errors
     /// When the server was not given one. Macro handlers are checked when the server is built.
     pub fn of(context: &Context) -> Result<Self, HandlerError> {
-        context
-            .service()
-            .state()
-            .map(Self)
-            .ok_or_else(|| HandlerError::protocol(WireError::internal("the server lacks a state that this handler needs")))
+        context.service().state().map(Self).ok_or_else(|| {
+            HandlerError::protocol(WireError::internal(
+                "the server lacks a state that this handler needs",
+            ))
+        })
     }
 
     /// The shared value itself.

@@ -25,7 +25,8 @@ pub(crate) fn closest<'a>(
             continue;
         }
         let distance = edits(&wanted, &folded);
-        if distance <= allowed && distance < folded.len() && best.is_none_or(|(d, _)| distance < d) {
+        if distance <= allowed && distance < folded.len() && best.is_none_or(|(d, _)| distance < d)
+        {
             best = Some((distance, candidate));
         }
     }

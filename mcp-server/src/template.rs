@@ -12,12 +12,11 @@ use std::fmt;
 
 /// What is wrong with a URI template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TemplateError {
+pub(crate) struct TemplateError {
     /// Byte offset in the template.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// What was wrong and what would be right.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl fmt::Display for TemplateError {
@@ -36,7 +35,6 @@ const MAX_TEMPLATE: usize = 2 * 1024;
 /// A parsed template.
 #[derive(Debug, Clone)]
 pub(crate) struct UriTemplate {
-    text: String,
     parts: Vec<Part>,
     variables: Vec<Variable>,
     /// Bytes of literal text: more means more specific.
@@ -95,10 +93,6 @@ impl UriTemplate {
         Parser::new(text)?.run()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     pub(crate) fn variables(&self) -> &[Variable] {
         &self.variables
     }
@@ -129,7 +123,9 @@ impl UriTemplate {
             match part {
                 Part::Literal(literal) => at += literal.len(),
                 Part::Run(hole) => {
-                    let end = longest(bytes, at, hole.stop, |end| end > at && reach.can(index + 1, end))?;
+                    let end = longest(bytes, at, hole.stop, |end| {
+                        end > at && reach.can(index + 1, end)
+                    })?;
                     self.capture(hole, uri.get(at..end)?, &mut captures)?;
                     at = end;
                 }
@@ -205,7 +201,10 @@ impl UriTemplate {
                 }
             }
             Split::Pairs(separator) => {
-                for pair in text.split(char::from(separator)).filter(|pair| !pair.is_empty()) {
+                for pair in text
+                    .split(char::from(separator))
+                    .filter(|pair| !pair.is_empty())
+                {
                     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                     let name = decode(name)?;
                     let index = names.iter().position(|variable| variable.name == name)?;
@@ -229,12 +228,7 @@ impl UriTemplate {
 }
 
 /// Longest end of a run that starts at `from` and after which the rest matches.
-fn longest(
-    uri: &[u8],
-    from: usize,
-    stop: &[u8],
-    follows: impl Fn(usize) -> bool,
-) -> Option<usize> {
+fn longest(uri: &[u8], from: usize, stop: &[u8], follows: impl Fn(usize) -> bool) -> Option<usize> {
     let limit = uri[from..]
         .iter()
         .position(|byte| stop.contains(byte))
@@ -293,7 +287,10 @@ impl<'a> Parser<'a> {
             return fail(MAX_TEMPLATE, "a URI template is at most 2048 bytes long");
         }
         let Some(colon) = text.find(':') else {
-            return fail(0, "a URI template starts with a scheme, such as `file:///{+path}`");
+            return fail(
+                0,
+                "a URI template starts with a scheme, such as `file:///{+path}`",
+            );
         };
         let scheme = &text[..colon];
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -301,7 +298,10 @@ impl<'a> Parser<'a> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
         {
-            return fail(0, "a URI template starts with a scheme, such as `file:///{+path}`");
+            return fail(
+                0,
+                "a URI template starts with a scheme, such as `file:///{+path}`",
+            );
         }
         Ok(Self {
             text,
@@ -339,7 +339,9 @@ impl<'a> Parser<'a> {
                 let literal = &rest[..end];
                 if let Some(bad) = literal.find(|c: char| c.is_whitespace() || c.is_control()) {
                     self.at += bad;
-                    return self.fail("a URI holds no spaces or control characters; encode them as %20 and so on");
+                    return self.fail(
+                        "a URI holds no spaces or control characters; encode them as %20 and so on",
+                    );
                 }
                 self.parts.push(Part::Literal(literal.to_owned()));
                 self.at += end;
@@ -347,7 +349,9 @@ impl<'a> Parser<'a> {
         }
         if self.variables.is_empty() {
             self.at = 0;
-            return self.fail("a template has at least one `{variable}`; a URI without one is a static resource");
+            return self.fail(
+                "a template has at least one `{variable}`; a URI without one is a static resource",
+            );
         }
         let literal = self
             .parts
@@ -358,7 +362,6 @@ impl<'a> Parser<'a> {
             })
             .sum();
         Ok(UriTemplate {
-            text: self.text.to_owned(),
             parts: self.parts,
             variables: self.variables,
             literal,
@@ -371,7 +374,10 @@ impl<'a> Parser<'a> {
 
     /// `inner` is what stands between the braces; `self.at` is its offset.
     fn expression(&mut self, inner: &str) -> Result<(), TemplateError> {
-        let operator = inner.bytes().next().filter(|byte| b"+#./;?&".contains(byte));
+        let operator = inner
+            .bytes()
+            .next()
+            .filter(|byte| b"+#./;?&".contains(byte));
         if inner.starts_with(['=', ',', '!', '@', '|']) {
             return self.fail("this operator is reserved; the operators are + # . / ; ? &");
         }
@@ -482,8 +488,16 @@ mod tests {
     #[test]
     fn each_operator_matches_what_it_expands_to() {
         for (template, uri, expected) in [
-            ("test://template/{id}/data", "test://template/123/data", "id=123"),
-            ("test://template/{id}/data", "test://template/1/2/data", "no"),
+            (
+                "test://template/{id}/data",
+                "test://template/123/data",
+                "id=123",
+            ),
+            (
+                "test://template/{id}/data",
+                "test://template/1/2/data",
+                "no",
+            ),
             ("test://template/{id}/data", "test://template//data", "no"),
             ("test://template/{id}/data", "test://template/1/data/", "no"),
             ("x://{a}-{b}", "x://1-2-3", "a=1-2 b=3"),
@@ -491,7 +505,11 @@ mod tests {
             ("x://{a,b}", "x://1,2", "a=1 b=2"),
             ("x://{a,b}", "x://1,2,3", "no"),
             ("file:///{+path}", "file:///a/b/c.txt", "path=a/b/c.txt"),
-            ("file:///{+path}/meta", "file:///a/meta/b/meta", "path=a/meta/b"),
+            (
+                "file:///{+path}/meta",
+                "file:///a/meta/b/meta",
+                "path=a/meta/b",
+            ),
             ("x://h/{+path}{?q}", "x://h/a/b?q=1", "path=a/b q=1"),
             ("x://h{/user}", "x://h/ada", "user=ada"),
             ("x://h{/user}", "x://h", ""),
@@ -529,7 +547,10 @@ mod tests {
         ] {
             assert_eq!(matched("file:///srv/{+path}", uri), "no", "{uri}");
         }
-        assert_eq!(matched("file:///srv/{+path}", "file:///srv/a..b"), "path=a..b");
+        assert_eq!(
+            matched("file:///srv/{+path}", "file:///srv/a..b"),
+            "path=a..b"
+        );
         assert_eq!(matched("repo://{+range}", "repo://a/../b"), "range=a/../b");
     }
 
@@ -559,7 +580,9 @@ mod tests {
     #[test]
     fn hostile_uris_cost_time_linear_in_their_length() {
         // Twelve holes that could each take anything: exponential for a matcher that backtracks.
-        let template = UriTemplate::parse("x://{+a}a{+b}a{+c}a{+d}a{+e}a{+f}a{+g}a{+h}a{+i}a{+j}a{+k}a{+l}b").unwrap();
+        let template =
+            UriTemplate::parse("x://{+a}a{+b}a{+c}a{+d}a{+e}a{+f}a{+g}a{+h}a{+i}a{+j}a{+k}a{+l}b")
+                .unwrap();
         let uri = format!("x://{}", "a".repeat(8000));
         assert_eq!(template.matches(&uri), None);
         assert_eq!(template.matches(&"x".repeat(MAX_URI + 1)), None);

@@ -30,7 +30,8 @@ pub(crate) enum Work<T> {
     Blocking(Box<dyn FnOnce() -> T + Send>),
 }
 
-pub(crate) type ToolFn = dyn Fn(&Rules, &str, Context) -> Result<Work<ToolOutcome>, HandlerError> + Send + Sync;
+pub(crate) type ToolFn =
+    dyn Fn(&Rules, &str, Context) -> Result<Work<ToolOutcome>, HandlerError> + Send + Sync;
 
 /// A tool, ready to be added to a server. Cheap to clone.
 ///
@@ -77,7 +78,9 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tool").field("definition", &self.inner.definition).finish_non_exhaustive()
+        f.debug_struct("Tool")
+            .field("definition", &self.inner.definition)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +114,7 @@ impl Tool {
     }
 }
 
-/// Things that are a tool: [`Tool`] itself and what `#[tool]` makes of a function.
+/// Things that are a tool: [`Tool`] itself, and a function that returns one, which is what `#[tool]` makes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool",
     note = "write `#[tool]` above the function, or build one with `Tool::builder`"
@@ -119,6 +122,12 @@ impl Tool {
 pub trait IntoTool {
     /// The tool.
     fn into_tool(self) -> Tool;
+}
+
+impl<F: FnOnce() -> Tool> IntoTool for F {
+    fn into_tool(self) -> Tool {
+        self()
+    }
 }
 
 impl IntoTool for Tool {
@@ -171,7 +180,11 @@ impl<S> ToolBuilder<S> {
 
     /// An icon for people. May be repeated.
     pub fn icon(mut self, icon: Icon) -> Self {
-        self.parts.definition.icons.get_or_insert_default().push(icon);
+        self.parts
+            .definition
+            .icons
+            .get_or_insert_default()
+            .push(icon);
         self
     }
 
@@ -200,7 +213,10 @@ impl<S> ToolBuilder<S> {
     }
 
     fn annotations(&mut self) -> &mut ToolAnnotations {
-        self.parts.definition.annotations.get_or_insert_with(ToolAnnotations::new)
+        self.parts
+            .definition
+            .annotations
+            .get_or_insert_with(ToolAnnotations::new)
     }
 
     /// Metadata of the definition.
@@ -219,7 +235,10 @@ impl<S> ToolBuilder<S> {
     pub fn output_schema(mut self, schema: impl IntoJson) -> Self {
         match schema.into_json() {
             Ok(schema) => self.parts.output = Some(schema),
-            Err(problem) => self.parts.problems.push(format!("its output schema: {problem}")),
+            Err(problem) => self
+                .parts
+                .problems
+                .push(format!("its output schema: {problem}")),
         }
         self
     }
@@ -234,7 +253,9 @@ impl<S> ToolBuilder<S> {
     /// The server must have been given a state of this type ([`Server::state`](crate::Server::state)).
     #[doc(hidden)]
     pub fn needs_state<T: 'static>(mut self) -> Self {
-        self.parts.states.push((TypeId::of::<T>(), std::any::type_name::<T>()));
+        self.parts
+            .states
+            .push((TypeId::of::<T>(), std::any::type_name::<T>()));
         self
     }
 }
@@ -244,7 +265,9 @@ impl ToolBuilder<Derived> {
     /// it. The feature `validate` enforces all of JSON Schema, without it the common keywords are enforced.
     pub fn input_schema(mut self, schema: impl IntoJson) -> ToolBuilder<Written> {
         let schema = schema.into_json().unwrap_or_else(|problem| {
-            self.parts.problems.push(format!("its input schema: {problem}"));
+            self.parts
+                .problems
+                .push(format!("its input schema: {problem}"));
             Json::default()
         });
         ToolBuilder {
@@ -287,7 +310,9 @@ impl ToolBuilder<Derived> {
     fn derive<A: JsonSchema>(mut self) -> ToolBuilder<Proved> {
         let mut generated = schema::generate::<A>(Direction::Input);
         if let Err(problem) = schema::as_arguments(&mut generated.schema) {
-            self.parts.problems.push(format!("its arguments must be an object (a struct), but they are {problem}"));
+            self.parts.problems.push(format!(
+                "its arguments must be an object (a struct), but they are {problem}"
+            ));
         }
         ToolBuilder {
             parts: self.parts,
@@ -317,8 +342,15 @@ impl Input for Proved {
 impl Input for Written {
     fn rules(self, parts: &mut Parts) -> Rules {
         let rules = written(&self.0, "input", &mut parts.problems);
-        if parts.problems.is_empty() && rules.schema().get("type").is_none_or(|kind| kind != "object") {
-            parts.problems.push("its input schema must say `\"type\": \"object\"` at the root".to_owned());
+        if parts.problems.is_empty()
+            && rules
+                .schema()
+                .get("type")
+                .is_none_or(|kind| kind != "object")
+        {
+            parts
+                .problems
+                .push("its input schema must say `\"type\": \"object\"` at the root".to_owned());
         }
         parts.definition.input_schema = self.0;
         rules
@@ -333,11 +365,21 @@ fn written(schema: &Json, which: &str, problems: &mut Vec<String>) -> Rules {
     })
 }
 
-#[expect(private_bounds, reason = "only the two builders of this module have these methods")]
+#[expect(
+    private_bounds,
+    reason = "only the two builders of this module have these methods"
+)]
 impl<S: Input> ToolBuilder<S> {
     fn finish(mut self, shape: Shape, handler: Box<ToolFn>) -> Tool {
         let rules = self.input.rules(&mut self.parts);
-        let Parts { mut definition, scopes, output, states, mut problems, .. } = self.parts;
+        let Parts {
+            mut definition,
+            scopes,
+            output,
+            states,
+            mut problems,
+            ..
+        } = self.parts;
         let output = match (output, shape) {
             (Some(schema), _) => {
                 let rules = written(&schema, "output", &mut problems);
@@ -351,7 +393,15 @@ impl<S: Input> ToolBuilder<S> {
             (None, _) => None,
         };
         Tool {
-            inner: Arc::new(Inner { definition, scopes, rules, output, handler, states, problems }),
+            inner: Arc::new(Inner {
+                definition,
+                scopes,
+                rules,
+                output,
+                handler,
+                states,
+                problems,
+            }),
         }
     }
 }

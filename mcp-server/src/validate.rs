@@ -92,7 +92,10 @@ impl Rules {
         serde_json::from_str(text).map_err(|error| {
             let mut found = self.explain(text);
             if found.is_empty() {
-                found = vec![deserialised::<A>(text).unwrap_or_else(|| Violation::new("", "other arguments", plain(&error)))];
+                found = vec![
+                    deserialised::<A>(text)
+                        .unwrap_or_else(|| Violation::new("", "other arguments", plain(&error))),
+                ];
             }
             found
         })
@@ -157,7 +160,11 @@ mod full {
         let Some(dialect) = schema.get("$schema").and_then(Value::as_str) else {
             return Ok(Draft::Draft202012);
         };
-        match dialect.trim_end_matches('#').split_once("://").map_or("", |(_, rest)| rest) {
+        match dialect
+            .trim_end_matches('#')
+            .split_once("://")
+            .map_or("", |(_, rest)| rest)
+        {
             "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
             "json-schema.org/draft/2019-09/schema" => Ok(Draft::Draft201909),
             "json-schema.org/draft-07/schema" => Ok(Draft::Draft7),
@@ -167,7 +174,12 @@ mod full {
         }
     }
 
-    pub(super) fn violations(validator: &Validator, schema: &Value, value: &Value, nulls: Nulls) -> Vec<Violation> {
+    pub(super) fn violations(
+        validator: &Validator,
+        schema: &Value,
+        value: &Value,
+        nulls: Nulls,
+    ) -> Vec<Violation> {
         if validator.is_valid(value) {
             return Vec::new();
         }
@@ -181,7 +193,9 @@ mod full {
             .take(MAX_VIOLATIONS)
             .map(|error| {
                 let pointer = error.instance_path().as_str().to_owned();
-                let got = value.pointer(&pointer).map_or_else(|| "nothing".to_owned(), kind_of);
+                let got = value
+                    .pointer(&pointer)
+                    .map_or_else(|| "nothing".to_owned(), kind_of);
                 let path = pointer.trim_start_matches('/').replace('/', ".");
                 let rule = error.masked_with("the value").to_string();
                 Violation::new(&path, format!("what the schema asks for ({rule})"), got)
@@ -211,13 +225,21 @@ mod tests {
         type Error = String;
 
         fn try_from(number: u32) -> Result<Self, String> {
-            if number % 2 == 0 { Ok(Self) } else { Err("only even numbers are fine".to_owned()) }
+            if number.is_multiple_of(2) {
+                Ok(Self)
+            } else {
+                Err("only even numbers are fine".to_owned())
+            }
         }
     }
 
     fn told(rules: &Rules, text: &str) -> String {
         let found = rules.parse::<Call>(text).unwrap_err();
-        found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        found
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     #[test]
