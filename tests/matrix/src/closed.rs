@@ -35,7 +35,7 @@ const OPEN_DEFINITIONS: [&str; 4] = [
 ];
 
 /// The closed copy of a revision's whole schema.
-pub(crate) fn close(published: &Value, revision: &str) -> Value {
+pub(crate) fn close(published: &Value) -> Value {
     let (key, definitions) = spec::definitions(published);
     let mut closed = Map::new();
     for (name, definition) in definitions {
@@ -46,7 +46,7 @@ pub(crate) fn close(published: &Value, revision: &str) -> Value {
         }
         closed.insert(name.clone(), definition);
     }
-    errata(&mut closed, revision);
+    errata(&mut closed);
     let mut schema = Map::new();
     if let Some(dialect) = published.get("$schema") {
         schema.insert("$schema".into(), dialect.clone());
@@ -141,7 +141,7 @@ fn object_of_schemas(additional: Option<&Value>) -> bool {
 }
 
 /// What the published schemas get wrong, or what every revision allows although its schema does not name it.
-fn errata(definitions: &mut Map<String, Value>, revision: &str) {
+fn errata(definitions: &mut Map<String, Value>) {
     // Extensions are negotiated in every revision; the field was named only in the last one.
     for name in ["ClientCapabilities", "ServerCapabilities"] {
         if let Some(Value::Object(properties)) = definitions
@@ -153,11 +153,9 @@ fn errata(definitions: &mut Map<String, Value>, revision: &str) {
                 .or_insert_with(|| json!({ "type": "object" }));
         }
     }
-    // An error without a readable id has none, or null as JSON-RPC wants it; older schemas know neither.
-    if revision < "2025-11-25"
-        && let Some(error) = definitions.get_mut("JSONRPCError")
-    {
-        error["properties"]["id"] = json!({ "type": ["string", "integer", "null"] });
+    // An error without a readable id has none. The schemas say so from 2025-11-25 on; before, they had no way to say it.
+    if let Some(error) = definitions.get_mut("JSONRPCError") {
+        error["required"] = json!(["error", "jsonrpc"]);
     }
 }
 
@@ -174,7 +172,7 @@ mod tests {
     ];
 
     fn validator(revision: &str, definition: &str) -> Option<jsonschema::Validator> {
-        let closed = close(spec::schema(revision)?, revision);
+        let closed = close(spec::schema(revision)?);
         Some(crate::check::compile(&closed, definition))
     }
 
@@ -235,7 +233,7 @@ mod tests {
     #[test]
     fn every_published_example_is_valid_when_closed() {
         let Some(folder) = spec::folder() else { return };
-        let closed = close(spec::schema("2026-07-28").expect("schemas"), "2026-07-28");
+        let closed = close(spec::schema("2026-07-28").expect("schemas"));
         let mut wrong = Vec::new();
         let mut seen = 0;
         for entry in std::fs::read_dir(folder.join("2026-07-28/examples")).expect("examples") {

@@ -10,4 +10,12 @@ mod closed;
 #[cfg(test)]
 mod decode;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod spec;
+#[cfg(test)]
+mod stdio;

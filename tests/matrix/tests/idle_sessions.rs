@@ -36,13 +36,19 @@ const NOW: Now = Now::new(Instant::from_micros(1), 1_785_000_000_000);
 const INITIALIZE: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#;
 const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
-fn exchange(server: &HttpServer, session: Option<&HeaderValue>, body: &'static [u8]) -> (u16, Option<HeaderValue>) {
+fn exchange(
+    server: &HttpServer,
+    session: Option<&HeaderValue>,
+    body: &'static [u8],
+) -> (u16, Option<HeaderValue>) {
     let mut request = Request::post("http://localhost/mcp")
         .header("host", "localhost")
         .header("content-type", "application/json")
         .header("accept", "application/json, text/event-stream");
     if let Some(session) = session {
-        request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+        request = request
+            .header("mcp-session-id", session)
+            .header("mcp-protocol-version", "2025-11-25");
     }
     let (parts, ()) = request.body(()).expect("a request").into_parts();
     let mut cx = Context::from_waker(Waker::noop());
@@ -52,9 +58,14 @@ fn exchange(server: &HttpServer, session: Option<&HeaderValue>, body: &'static [
     };
     call.body(Bytes::from_static(body)).expect("a small body");
     call.end_body(NOW);
-    let Poll::Ready(head) = call.poll_head(&mut cx, NOW) else { panic!("answered at once") };
+    let Poll::Ready(head) = call.poll_head(&mut cx, NOW) else {
+        panic!("answered at once")
+    };
     while let Poll::Ready(Some(_)) = call.poll_data(&mut cx, NOW) {}
-    (head.status.as_u16(), head.headers.get("mcp-session-id").cloned())
+    (
+        head.status.as_u16(),
+        head.headers.get("mcp-session-id").cloned(),
+    )
 }
 
 #[test]
@@ -75,7 +86,10 @@ fn a_hundred_thousand_idle_sessions_cost_nothing() {
         session();
     }
     let grown = LIVE.load(Ordering::Relaxed) - before;
-    println!("100,000 idle sessions: {grown} bytes, {} attached", server.sessions());
+    println!(
+        "100,000 idle sessions: {grown} bytes, {} attached",
+        server.sessions()
+    );
     assert_eq!(server.sessions(), 0);
     assert!(grown < 4096, "{grown} bytes");
 }

@@ -28,7 +28,8 @@ async fn interview(ctx: Context) -> Result<String, HandlerError> {
     let Elicited::Accepted(Name { name }) = ctx.elicit("name", "Your name?").await? else {
         return Ok("no name".to_owned());
     };
-    let Elicited::Accepted(Age { age }) = ctx.elicit("age", format!("Your age, {name}?")).await? else {
+    let Elicited::Accepted(Age { age }) = ctx.elicit("age", format!("Your age, {name}?")).await?
+    else {
         return Ok("no age".to_owned());
     };
     Ok(format!("{name} is {age}"))
@@ -61,21 +62,38 @@ impl Proxy {
             }
             McpService::new(server, HttpOptions::default()).expect("the server is well formed")
         };
-        Self { replicas: vec![replica(), replica()], next: 0 }
+        Self {
+            replicas: vec![replica(), replica()],
+            next: 0,
+        }
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
         let replica = self.next % self.replicas.len();
         self.next += 1;
-        let response = self.replicas[replica].call(request).await.expect("the service never fails");
+        let response = self.replicas[replica]
+            .call(request)
+            .await
+            .expect("the service never fails");
         let (head, body) = response.into_parts();
-        let body = body.collect().await.expect("the body never fails").to_bytes();
+        let body = body
+            .collect()
+            .await
+            .expect("the body never fails")
+            .to_bytes();
         let text = std::str::from_utf8(&body).expect("UTF-8");
         // The last event of a stream is the response.
-        let json = text.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(text);
+        let json = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .next_back()
+            .unwrap_or(text);
         Answer {
             status: head.status,
-            session: head.headers.get("mcp-session-id").map(|id| id.to_str().expect("ASCII").to_owned()),
+            session: head
+                .headers
+                .get("mcp-session-id")
+                .map(|id| id.to_str().expect("ASCII").to_owned()),
             body: serde_json::from_str(json.trim()).unwrap_or(Value::Null),
         }
     }
@@ -97,7 +115,9 @@ impl Proxy {
     async fn legacy(&mut self, session: Option<&str>, body: Value) -> Answer {
         let mut request = post(&body);
         if let Some(session) = session {
-            request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+            request = request
+                .header("mcp-session-id", session)
+                .header("mcp-protocol-version", "2025-11-25");
         }
         self.send(finish(request, &body)).await
     }
@@ -119,7 +139,9 @@ fn post(_: &Value) -> http::request::Builder {
 }
 
 fn finish(request: http::request::Builder, body: &Value) -> Request<Full<Bytes>> {
-    request.body(Full::new(Bytes::from(body.to_string()))).expect("a request")
+    request
+        .body(Full::new(Bytes::from(body.to_string())))
+        .expect("a request")
 }
 
 fn echo_call(id: u64) -> Value {
@@ -133,15 +155,24 @@ async fn a_modern_elicitation_of_several_rounds_goes_on_at_any_replica() {
     let mut params = json!({"name": "interview", "arguments": {}});
     let first = proxy.modern(1, params.clone()).await.body;
     assert_eq!(first["result"]["resultType"], "input_required", "{first}");
-    assert!(first["result"]["inputRequests"]["name"].is_object(), "{first}");
+    assert!(
+        first["result"]["inputRequests"]["name"].is_object(),
+        "{first}"
+    );
     params["requestState"] = first["result"]["requestState"].clone();
     params["inputResponses"] = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
     let second = proxy.modern(2, params.clone()).await.body;
-    assert_eq!(second["result"]["inputRequests"]["age"]["params"]["message"], "Your age, Ada?", "{second}");
+    assert_eq!(
+        second["result"]["inputRequests"]["age"]["params"]["message"], "Your age, Ada?",
+        "{second}"
+    );
     params["requestState"] = second["result"]["requestState"].clone();
     params["inputResponses"] = json!({"age": {"action": "accept", "content": {"age": 36}}});
     let third = proxy.modern(3, params).await.body;
-    assert_eq!(third["result"]["content"][0]["text"], "Ada is 36", "{third}");
+    assert_eq!(
+        third["result"]["content"][0]["text"], "Ada is 36",
+        "{third}"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +193,11 @@ async fn a_legacy_session_makes_plain_calls_at_any_replica() {
     for id in 1..=4 {
         let answer = proxy.legacy(Some(&session), echo_call(id)).await;
         assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(answer.body["result"]["content"][0]["text"], "hi", "{}", answer.body);
+        assert_eq!(
+            answer.body["result"]["content"][0]["text"], "hi",
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -180,7 +215,10 @@ async fn delete_never_leaves_a_session_alive_at_the_other_replica() {
     // A replica that cannot tell the others does not pretend: the session lives on, and the client knows.
     assert_eq!(deleted.status, StatusCode::METHOD_NOT_ALLOWED);
     for id in 1..=2 {
-        assert_eq!(proxy.legacy(Some(&session), echo_call(id)).await.status, StatusCode::OK);
+        assert_eq!(
+            proxy.legacy(Some(&session), echo_call(id)).await.status,
+            StatusCode::OK
+        );
     }
 }
 
@@ -198,6 +236,9 @@ async fn a_lone_process_forgets_a_deleted_session() {
             .expect("a request")
     };
     assert!(proxy.send(delete()).await.status.is_success());
-    assert_eq!(proxy.legacy(Some(&session), echo_call(1)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        proxy.legacy(Some(&session), echo_call(1)).await.status,
+        StatusCode::NOT_FOUND
+    );
     assert_eq!(proxy.send(delete()).await.status, StatusCode::NOT_FOUND);
 }
