@@ -8,7 +8,7 @@ use mcp_proto::error::{self, WireError};
 use mcp_types::{
     ElicitAction, ElicitRequestFormParams, ElicitRequestUrlParams,
     ElicitationCompleteNotificationParams, Json, Object, RequestedSchema, Revision,
-    UrlElicitationRequiredData, Wire, to_json,
+    UrlElicitationRequiredData, Wire, describe, to_json,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -72,7 +72,7 @@ impl Context {
                 Ok(value) => Ok(Elicited::Accepted(value)),
                 Err(problem) => Err(AskError::Answer {
                     key: key.to_owned(),
-                    problem: problem.to_string(),
+                    problem: describe(&problem),
                 }),
             },
             Elicited::Declined => Ok(Elicited::Declined),

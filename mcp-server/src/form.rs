@@ -10,7 +10,7 @@ use mcp_types::{
     BooleanSchema, ElicitAction, ElicitResult, EnumOption, Json, Map, NumberKind, NumberSchema,
     Object, PrimitiveSchemaDefinition as Field, RequestedSchema, StringFormat, StringSchema,
     TitledItems, TitledMultiSelectEnumSchema, TitledSingleSelectEnumSchema, UntitledItems,
-    UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
+    UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema, describe,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -329,13 +329,14 @@ pub(crate) fn read(form: &RequestedSchema, raw: &str) -> Result<(ElicitAction, O
 /// The action alone, for a URL.
 pub(crate) fn read_action(raw: &str) -> Result<ElicitResult, String> {
     serde_json::from_str(raw).map_err(|error| {
-        format!("expected the result of elicitation/create, an object with `action`: {error}")
+        let problem = describe(&error);
+        format!("expected the result of elicitation/create, an object with `action`: {problem}")
     })
 }
 
 /// The value in the form in which its Rust type reads it: an integer without a fraction.
 fn read_value(field: &Field, raw: &Json) -> Result<Json, String> {
-    let value: Value = raw.decode().map_err(|error| error.to_string())?;
+    let value: Value = raw.decode().map_err(|error| describe(&error))?;
     let text = || value.as_str().ok_or_else(|| expected("a text", &value));
     match field {
         Field::String(schema) => check_text(schema, text()?)?,

@@ -6,7 +6,7 @@
 use mcp_proto::context::ClientFeatures;
 use mcp_types::{
     CreateMessageRequestParams, CreateMessageResult, IncludeContext, ListRootsRequestParams,
-    ListRootsResult, Revision, Root, SamplingMessageContentBlock, to_json,
+    ListRootsResult, Revision, Root, SamplingMessageContentBlock, describe, to_json,
 };
 use serde::de::DeserializeOwned;
 
@@ -89,7 +89,8 @@ impl Context {
 }
 
 fn read<T: DeserializeOwned>(method: &str, raw: &str) -> Result<T, String> {
-    serde_json::from_str(raw).map_err(|error| format!("expected the result of {method}: {error}"))
+    serde_json::from_str(raw)
+        .map_err(|error| format!("expected the result of {method}: {}", describe(&error)))
 }
 
 /// A message with tool results holds nothing else (2026-07-28, client/sampling, "Tool Result Messages").
