@@ -94,8 +94,6 @@ pub struct Posted {
     pub mirror: MirrorHead,
     /// Modern requests ignore it.
     pub session: SessionHeader,
-    /// The declared length, if there is one: a hint, never trusted.
-    pub length: Option<usize>,
 }
 
 /// What is kept of the head of a GET.
@@ -191,7 +189,6 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
         accepts,
         mirror: MirrorHead::of(headers),
         session: SessionHeader::of(headers),
-        length,
     })
 }
 

@@ -12,6 +12,7 @@
 pub mod accept;
 pub mod admit;
 pub mod cors;
+mod decimal;
 pub mod exchange;
 pub mod host;
 pub mod mirror;

@@ -7,6 +7,7 @@
 
 use ::http::{HeaderMap, HeaderName};
 
+use super::decimal::Decimal;
 use super::sentinel;
 use crate::json::text;
 
@@ -15,9 +16,6 @@ pub const PARAM_PREFIX: &str = "mcp-param-";
 
 /// Schemas with annotations that are nested deeper than this are refused rather than walked.
 const MAX_DEPTH: usize = 100;
-
-/// The largest magnitude of an integer that every JSON implementation keeps: 2^53 - 1.
-const MAX_SAFE: i64 = (1 << 53) - 1;
 
 /// What a mirrored parameter is declared to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,98 +302,6 @@ fn members(value: &str) -> impl Iterator<Item = (&str, &str)> {
         .then(|| text::members(value))
         .into_iter()
         .flatten()
-}
-
-/// A JSON number in a form in which equal values are equal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Decimal {
-    negative: bool,
-    /// Without leading and trailing zeros; empty for zero.
-    digits: Vec<u8>,
-    /// The power of ten of the last digit.
-    exponent: i64,
-}
-
-impl Decimal {
-    /// Reads the grammar of JSON numbers and nothing else.
-    fn parse(text: &str) -> Option<Self> {
-        let (negative, rest) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
-        let (mantissa, exponent) = match rest.find(['e', 'E']) {
-            None => (rest, 0),
-            Some(at) => {
-                let power = &rest[at + 1..];
-                let unsigned = power.strip_prefix(['+', '-']).unwrap_or(power);
-                if unsigned.len() > 9 || !is_digits(unsigned) {
-                    return None;
-                }
-                (
-                    &rest[..at],
-                    power
-                        .strip_prefix('+')
-                        .unwrap_or(power)
-                        .parse::<i64>()
-                        .ok()?,
-                )
-            }
-        };
-        let (whole, fraction) = match mantissa.split_once('.') {
-            None => (mantissa, ""),
-            Some((_, "")) => return None,
-            Some(split) => split,
-        };
-        if !is_digits(whole) || (whole.len() > 1 && whole.starts_with('0')) {
-            return None;
-        }
-        if !fraction.is_empty() && !is_digits(fraction) {
-            return None;
-        }
-        let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
-        let mut exponent = exponent - i64::try_from(fraction.len()).ok()?;
-        while digits.last() == Some(&b'0') {
-            digits.pop();
-            exponent += 1;
-        }
-        let lead = digits.iter().take_while(|b| **b == b'0').count();
-        digits.drain(..lead);
-        if digits.is_empty() {
-            return Some(Self {
-                negative: false,
-                digits,
-                exponent: 0,
-            });
-        }
-        Some(Self {
-            negative,
-            digits,
-            exponent,
-        })
-    }
-
-    const fn is_integer(&self) -> bool {
-        self.exponent >= 0
-    }
-
-    fn to_safe_integer(&self) -> Option<i64> {
-        let mut value: i64 = 0;
-        for digit in &self.digits {
-            value = value
-                .checked_mul(10)?
-                .checked_add(i64::from(digit - b'0'))?;
-        }
-        let power = u32::try_from(self.exponent).ok()?;
-        let value = if self.digits.is_empty() {
-            0
-        } else {
-            value.checked_mul(10_i64.checked_pow(power)?)?
-        };
-        (value <= MAX_SAFE).then_some(if self.negative { -value } else { value })
-    }
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]

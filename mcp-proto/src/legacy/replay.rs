@@ -235,7 +235,10 @@ mod tests {
             ring.after(a, Some(cursor(&primed).sequence)),
             Some((1, first.clone()))
         );
-        assert_eq!(ring.after(a, Some(cursor(&first).sequence)), Some((2, second)));
+        assert_eq!(
+            ring.after(a, Some(cursor(&first).sequence)),
+            Some((2, second))
+        );
         assert_eq!(ring.after(a, Some(2)), None);
         assert_eq!(ring.after(a, Some(u64::MAX)), None);
         assert_ne!(

@@ -22,9 +22,10 @@ use mcp_proto::time::{Instant, Now};
 use mcp_types::{Json, Revision};
 
 use super::active::Active;
-use super::call::{Answer, Reading, State};
+use super::call::State;
 use super::lane::Lane;
 use super::legacy::{JUDGED, Step, no_session};
+use super::posted::{Answer, Reading};
 
 /// The requests of a batch that are not all answered yet.
 pub(super) struct Batch {

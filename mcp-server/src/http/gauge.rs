@@ -90,12 +90,14 @@ impl Watch {
     pub(super) fn poll(&self, waker: &Waker) -> bool {
         let mut watchers = self.bell.lock();
         match watchers.1.get_mut(&self.place) {
-            Some(known) => known.clone_from(waker),
-            None => {
-                watchers.1.insert(self.place, waker.clone());
+            Some(known) if known.will_wake(waker) => drop(watchers),
+            _ => {
+                let old = watchers.1.insert(self.place, waker.clone());
+                drop(watchers);
+                // Outside of the lock: a waker may own a task that watches, too.
+                drop(old);
             }
         }
-        drop(watchers);
         // After the registration: a ring in between is either seen here or wakes.
         self.bell.has_rung()
     }
@@ -103,7 +105,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.bell.lock().1.remove(&self.place);
+        let waker = self.bell.lock().1.remove(&self.place);
+        drop(waker);
     }
 }
 

@@ -18,8 +18,8 @@ use mcp_proto::server::{Progress, Refused, write_log, write_progress};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::{LoggingLevel, Revision};
 
-use super::server::{Pin, Shared};
 use super::session::{News, SessionCell, lock};
+use super::shared::{Pin, Shared};
 use crate::call::CallSink;
 
 /// The sending side of one call.
@@ -261,7 +261,7 @@ impl Drop for Lane {
     fn drop(&mut self) {
         if let Some(attached) = &self.attached {
             let mut session = lock(&attached.cell);
-            session.strike(attached.key);
+            let _own = session.strike(attached.key);
             let reader = attached
                 .stream
                 .and_then(|stream| session.end_stream(stream));

@@ -22,9 +22,9 @@ use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::time::Now;
 use mcp_types::Revision;
 
-use super::call::{Answer, Asked, Reading};
-use super::server::NoSession;
+use super::posted::{Answer, Asked, Reading};
 use super::session::lock;
+use super::shared::NoSession;
 
 pub(super) const JUDGED: Origin = Origin::Judged(Era::Legacy);
 

@@ -17,9 +17,11 @@ mod gauge;
 mod lane;
 mod legacy;
 mod options;
+mod posted;
 mod reader;
 mod server;
 mod session;
+mod shared;
 mod subscriber;
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use mcp_proto::time::{Instant, Now};
 use mcp_types::Revision;
 
 use super::gauge::{Permit, Watch};
-use super::server::{Pin, Shared, busy};
 use super::session::{SessionCell, lock};
+use super::shared::{Pin, Shared, busy};
 
 /// A connected reader.
 pub(super) struct Reader {
@@ -106,7 +106,8 @@ impl Reader {
         };
         let mut session = lock(&self.cell);
         let overdue = session.expire(now.instant);
-        let seated = !session.has_ended() && session.sits(self.reader, cx.waker());
+        let (sits, _old) = session.sits(self.reader, cx.waker());
+        let seated = sits && !session.has_ended();
         if seated && self.stream == GENERAL {
             session.collect_changes(cx);
         }
@@ -146,6 +147,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        lock(&self.cell).stand(self.reader);
+        let waker = lock(&self.cell).stand(self.reader);
+        drop(waker);
     }
 }

@@ -60,6 +60,8 @@ struct Seat {
 #[derive(Debug, Default)]
 pub(super) struct News {
     pub(super) cancelled: bool,
+    /// To be dropped outside of the lock: a waker may own a task.
+    pub(super) _old: Option<Waker>,
     pub(super) answers: Vec<Answer>,
 }
 
@@ -106,10 +108,11 @@ impl Session {
         Some(key)
     }
 
-    /// Removes a call that is over.
-    pub(super) fn strike(&mut self, key: u64) {
-        self.calls.retain(|call| call.key != key);
+    /// Removes a call that is over. Its waker is to be dropped outside of the lock.
+    pub(super) fn strike(&mut self, key: u64) -> Option<Waker> {
         while self.requests.withdraw(|waiter| *waiter == key).is_some() {}
+        let at = self.calls.iter().position(|call| call.key == key)?;
+        Some(self.calls.swap_remove(at).waker)
     }
 
     /// Takes what happened to a call, and wakes `waker` at the next event.
@@ -117,11 +120,11 @@ impl Session {
         let Some(call) = self.calls.iter_mut().find(|call| call.key == key) else {
             return News {
                 cancelled: true,
-                answers: Vec::new(),
+                ..News::default()
             };
         };
-        call.waker.clone_from(waker);
         News {
+            _old: renew(&mut call.waker, waker),
             cancelled: call.cancelled,
             answers: core::mem::take(&mut call.answers),
         }
@@ -193,17 +196,19 @@ impl Session {
         (reader, former)
     }
 
-    /// Whether `reader` still has its seat; wakes `waker` at the next event.
-    pub(super) fn sits(&mut self, reader: u64, waker: &Waker) -> bool {
-        let seat = self.readers.iter_mut().find(|seat| seat.reader == reader);
-        seat.is_some_and(|seat| {
-            seat.waker.clone_from(waker);
-            true
-        })
+    /// Whether `reader` still has its seat; wakes `waker` at the next event. The waker that it had is to be
+    /// dropped outside of the lock.
+    pub(super) fn sits(&mut self, reader: u64, waker: &Waker) -> (bool, Option<Waker>) {
+        match self.readers.iter_mut().find(|seat| seat.reader == reader) {
+            Some(seat) => (true, renew(&mut seat.waker, waker)),
+            None => (false, None),
+        }
     }
 
-    pub(super) fn stand(&mut self, reader: u64) {
-        self.readers.retain(|seat| seat.reader != reader);
+    /// Leaves the seat.
+    pub(super) fn stand(&mut self, reader: u64) -> Option<Waker> {
+        let at = self.readers.iter().position(|seat| seat.reader == reader)?;
+        Some(self.readers.swap_remove(at).waker)
     }
 
     fn reader(&self, stream: u64) -> Option<Waker> {
@@ -246,4 +251,9 @@ impl Session {
         }
         wakers
     }
+}
+
+/// Sets a waker and returns the one that it replaces, if it wakes somebody else.
+fn renew(known: &mut Waker, waker: &Waker) -> Option<Waker> {
+    (!known.will_wake(waker)).then(|| core::mem::replace(known, waker.clone()))
 }

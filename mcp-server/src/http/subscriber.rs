@@ -12,7 +12,7 @@ use mcp_proto::server::{Filter, Subscription};
 use mcp_proto::time::{Instant, Now};
 
 use super::gauge::{Permit, Watch};
-use super::server::Shared;
+use super::shared::Shared;
 use crate::hub::Registration;
 
 /// An open subscription.

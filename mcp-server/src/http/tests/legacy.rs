@@ -398,3 +398,23 @@ fn a_batch_is_for_2025_03_26_alone() {
         2
     );
 }
+
+#[test]
+fn a_server_that_ends_still_takes_what_its_running_calls_wait_for() {
+    let bench = Bench::new();
+    let session = bench.initialize("2025-11-25");
+    let mut call = bench.in_session(&session, &call_body(4, "ask"));
+    let question = call.events().pop().unwrap();
+    bench.server.shutdown();
+    let refused = bench.in_session(&session, &call_body(5, "hello"));
+    assert_eq!(
+        (refused.status(), refused.json()["id"].clone()),
+        (503, json!(5))
+    );
+    assert_eq!(bench.get(&session, None).status(), 503);
+    let answer = json!({"jsonrpc": "2.0", "id": question["id"],
+        "result": {"action": "accept", "content": {"name": "Ada"}}});
+    assert_eq!(bench.in_session(&session, &answer).status(), 202);
+    call.poll(&bench);
+    assert!(call.ended && call.text.contains("Ada"));
+}
