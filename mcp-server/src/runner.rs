@@ -35,6 +35,9 @@ use crate::{Principal, Service};
 /// Rounds of questions that one call may take; more than any server of ours allows.
 const MAX_ROUNDS: usize = 32;
 
+/// Every id of ours belongs to the first generation, whose ids begin here.
+const FIRST_ID: u64 = 1 << 16;
+
 /// Answers a handler's question: the method (`elicitation/create`, `sampling/createMessage`, `roots/list`) and its parameters.
 type Answer = dyn Fn(&str, &Json) -> Result<Json, String> + Send + Sync;
 
@@ -490,7 +493,8 @@ impl CallSink for Sink<'_> {
     }
 
     fn request(&mut self, method: &str, params: &str) -> Result<RequestId, Refused> {
-        let id = RequestId::from_wire(self.asked.len() as u64).ok_or(Refused::AtCapacity)?;
+        let id =
+            RequestId::from_wire(FIRST_ID + self.asked.len() as u64).ok_or(Refused::AtCapacity)?;
         let params = Json::parse(params).unwrap_or_default();
         let answer = match self.runner.ask(method, &params) {
             Ok(answer) => Ok(Bytes::from(answer.into_string())),
