@@ -23,7 +23,7 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// The time, for the note on slow polls; the same clock that the driver's [`Now`] is made from.
+    /// The time, for the note on slow polls; the same clock that the driver's [`Now`](mcp_proto::time::Now) is made from.
     fn clock(&self) -> Option<Instant> {
         None
     }
