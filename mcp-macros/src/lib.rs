@@ -9,6 +9,8 @@ mod function;
 mod options;
 mod prompt;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use proc_macro::TokenStream;
