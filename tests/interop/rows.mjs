@@ -143,7 +143,8 @@ async function rejection(promise) {
 
 // Runs every row that `revision` allows against one connected client.
 //
-// `sdk` has: connect(peer) -> client, version(client), call(client, params, options), close(client).
+// `sdk` has: connect(peer) -> client, version(client), options(more) -> arguments after the parameters of a call,
+// page(client, method, params), close(client), and the code by which it reports an unknown resource of old servers.
 export async function era(sdk, target, name, revision) {
     const label = (what) => `${target.transport}/${name}/${what}`;
     const modern = revision >= '2026-07-28';
@@ -305,7 +306,7 @@ export async function era(sdk, target, name, revision) {
 
     await row(label('unknown resource'), async () => {
         const error = await rejection(client.readResource({ uri: 'test://no-such-thing' }));
-        expect(error.code === (modern ? -32602 : -32002), `${error.code} ${error.message}`);
+        expect(error.code === (modern ? -32602 : sdk.legacyNotFound), `${error.code} ${error.message}`);
     });
 
     await row(label('prompt'), async () => {

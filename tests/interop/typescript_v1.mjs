@@ -21,6 +21,7 @@ import { CAPABILITIES, ROW_LIMIT, era, finish, options } from './rows.mjs';
 const target = options();
 
 const sdk = {
+    legacyNotFound: -32002,
     async connect(peer, url = target.http) {
         const client = new Client({ name: 'interop', version: '1.0.0' }, { capabilities: CAPABILITIES });
         client.setRequestHandler(ElicitRequestSchema, (request) => peer.elicit(request.params));

@@ -12,6 +12,8 @@ const target = options();
 
 function adapter(more) {
     return {
+        // The SDK makes one error of both codes.
+        legacyNotFound: -32602,
         logLevelKey: LOG_LEVEL_META_KEY,
         async connect(peer, url = target.http) {
             const client = new Client({ name: 'interop', version: '1.0.0' }, { capabilities: CAPABILITIES, ...more });
