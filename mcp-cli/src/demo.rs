@@ -3,7 +3,8 @@
 //! Owns turning options into a running server and telling the user how to
 //! reach it. On stdio nothing is printed but the protocol.
 
-use std::io;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use mcp_driver_tokio::http::{HttpOptions, ServeOptions};
 use mcp_server::proto::http::host::InvalidAuthority;
@@ -25,8 +26,10 @@ pub(crate) fn run(options: &DemoOptions) -> io::Result<()> {
         return mcp_driver_tokio::run_stdio(service);
     }
     let serve = serve_options(options)?;
-    introduce(options, &service);
-    mcp_driver_tokio::run_http(service, &options.listen, serve)
+    let served = service.clone();
+    mcp_driver_tokio::run_http(service, &options.listen, serve, |address| {
+        introduce(options, address, &served)
+    })
 }
 
 fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
@@ -69,25 +72,28 @@ fn sealing_key(options: &DemoOptions) -> io::Result<Option<[u8; 32]>> {
 }
 
 /// Says what is served and how a client connects.
-fn introduce(options: &DemoOptions, service: &Service) {
-    let url = format!("http://{}{}", options.listen, options.path);
+fn introduce(options: &DemoOptions, address: SocketAddr, service: &Service) {
+    let url = format!("http://{address}{}", options.path);
     let header = options
         .bearer
         .as_ref()
         .map_or("", |_| " --header 'Authorization: Bearer <token>'");
-    println!(
+    let text = format!(
         "The everything server: {tools} tools, {resources} resources, {prompts} prompts,\n\
          for the revisions 2024-11-05 to 2026-07-28 of the Model Context Protocol.\n\
          \n\
+         Serving {url}\n\
+         \n\
          Connect a client:\n  \
            claude mcp add --transport http everything {url}{header}\n  \
-           npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list{header}\n  \
-           curl http://{listen}/readyz\n\
-         \n\
-         As a child process instead: mcp demo --stdio",
+           npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list{header}\n\
+         Is it up?\n  \
+           curl http://{address}/readyz\n\
+         As a child process instead: mcp demo --stdio\n",
         tools = service.tools().len(),
         resources = service.resources().len(),
         prompts = service.prompts().len(),
-        listen = options.listen,
     );
+    // Whoever closed our output does not want to read it; serve all the same.
+    let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -34,3 +34,8 @@ pub use runtime::{DEFAULT_BLOCKING_THREADS, TokioRuntime};
 pub use signal::Termination;
 pub use stdio::{StdioReader, StdioWriter, serve_stdio, serve_stdio_until, take_stdio};
 pub use stream::{Ended, StreamOptions, serve_io, serve_io_until};
+
+/// The README's examples are compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

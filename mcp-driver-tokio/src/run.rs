@@ -108,7 +108,13 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
         }
         Request::Stdio => run_stdio(service),
         #[cfg(feature = "http")]
-        Request::Http(address) => run_http(service, &address, crate::http::ServeOptions::default()),
+        Request::Http(address) => {
+            let options = crate::http::ServeOptions::default();
+            let path = options.path.clone();
+            run_http(service, &address, options, |address| {
+                eprintln!("serving MCP at http://{address}{path}");
+            })
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -151,7 +157,8 @@ pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
 }
 
 /// Serves Streamable HTTP at `http://ADDRESS/mcp` until a signal comes, on a
-/// multi-threaded runtime of its own. Blocks, and says on stderr where it serves.
+/// multi-threaded runtime of its own. Blocks; `announce` is told where it
+/// serves, once it does.
 ///
 /// # Errors
 /// When the address cannot be bound or must not be (see
@@ -161,6 +168,7 @@ pub fn run_http<S: IntoService>(
     server: S,
     address: &str,
     options: crate::http::ServeOptions,
+    announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
     let service = into_service(server)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -169,11 +177,9 @@ pub fn run_http<S: IntoService>(
     let ended = runtime.block_on(async {
         let mut signals = Termination::listen()?;
         let listener = crate::http::bind(address).await?;
-        eprintln!(
-            "serving MCP at http://{}{}",
-            listener.local_addr()?,
-            options.path
-        );
+        let address = listener.local_addr()?;
+        crate::http::refuse_exposure(address, &options)?;
+        announce(address);
         let (asked, ask) = tokio::sync::oneshot::channel::<()>();
         let serving = crate::http::serve(listener, service, options, async {
             let _ = ask.await;

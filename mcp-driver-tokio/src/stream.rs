@@ -126,14 +126,46 @@ where
     R: AsyncRead,
     W: AsyncWrite,
 {
+    pump(
+        service,
+        reader,
+        writer,
+        options,
+        shutdown,
+        std::future::pending(),
+    )
+    .await
+}
+
+/// The same, and ends at once when `hang_up` completes: the peer reads no more.
+pub(crate) async fn pump<S, R, W>(
+    service: S,
+    reader: R,
+    writer: W,
+    options: StreamOptions,
+    shutdown: impl Future<Output = ()>,
+    hang_up: impl Future<Output = ()>,
+) -> io::Result<Ended>
+where
+    S: IntoService,
+    R: AsyncRead,
+    W: AsyncWrite,
+{
     let service = service.into_service().map_err(io::Error::other)?;
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
     let connection = Connection::new(service, runtime, crate::entropy::seed()?);
     let mut shutdown = pin!(shutdown);
+    let mut hang_up = pin!(hang_up);
     let mut reader = pin!(reader);
     let mut writer = pin!(writer);
     let mut pump = Pump::new(connection, options);
-    Ok(poll_fn(|cx| pump.poll(cx, reader.as_mut(), writer.as_mut(), shutdown.as_mut())).await)
+    let ended = poll_fn(|cx| {
+        if hang_up.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ended::PeerGone);
+        }
+        pump.poll(cx, reader.as_mut(), writer.as_mut(), shutdown.as_mut())
+    });
+    Ok(ended.await)
 }
 
 /// What lies between the two halves of the stream.

@@ -102,6 +102,10 @@ mod unix {
                 output_closed,
             ),
             (
+                "an_output_that_nobody_reads_any_more_ends_an_idle_server",
+                output_abandoned,
+            ),
+            (
                 "calls_in_flight_at_the_end_of_input_are_answered",
                 in_flight_at_end,
             ),
@@ -344,6 +348,27 @@ mod unix {
         assert!(status.success(), "{status}");
     }
 
+    fn output_abandoned() {
+        // Somebody else may hold the other end of our input for ever; without readers we are useless.
+        let (mut served, mut input, mut output) = piped(&mut command());
+        ping(&mut input, &mut output);
+        drop(output);
+        assert!(served.ends_within(BOUND).success());
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (mut served, mut input, output) = {
+            let mut served = Served::start(
+                command()
+                    .stdin(Stdio::piped())
+                    .stdout(OwnedFd::from(theirs)),
+            );
+            let input = served.0.stdin.take().unwrap();
+            (served, input, ours)
+        };
+        ping(&mut input, &mut BufReader::new(&output));
+        drop(output);
+        assert!(served.ends_within(BOUND).success());
+    }
+
     fn in_flight_at_end() {
         let (mut served, mut input, output) = piped(&mut command());
         for id in 0..100 {
@@ -380,7 +405,7 @@ mod unix {
 
     fn blocked_thread() {
         let (mut served, mut input, mut output) = piped(&mut command());
-        input.write_all(call(1, "stuck", "{}").as_bytes()).unwrap();
+        input.write_all(call(2, "stuck", "{}").as_bytes()).unwrap();
         // Others are served meanwhile.
         ping(&mut input, &mut output);
         let kill = |served: &Served| {

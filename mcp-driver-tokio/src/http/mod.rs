@@ -27,5 +27,6 @@ mod stall;
 
 pub use body::McpBody;
 pub use mcp_server::http::HttpOptions;
+pub(crate) use serve::refuse_exposure;
 pub use serve::{DEFAULT_ADDRESS, Report, ServeOptions, bind, serve};
 pub use service::{BuildError, McpService, ResponseFuture};

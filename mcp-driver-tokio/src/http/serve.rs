@@ -192,11 +192,10 @@ pub async fn serve<S: IntoService>(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Report> {
-    let address = listener.local_addr()?;
+    refuse_exposure(listener.local_addr()?, &options)?;
     let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
     let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
         .with_body_deadline(options.body_deadline);
-    refuse_exposure(address, &mcp, options.allow_unauthenticated)?;
     let routes = Arc::new(Routes {
         mcp,
         path: options.path.clone(),
@@ -239,8 +238,10 @@ pub async fn serve<S: IntoService>(
     Ok(Report { dropped })
 }
 
-fn refuse_exposure(address: SocketAddr, mcp: &McpService, allowed: bool) -> io::Result<()> {
-    if address.ip().to_canonical().is_loopback() || mcp.server().has_authenticator() || allowed {
+/// Refuses a listener that strangers reach and that asks nobody who they are.
+pub(crate) fn refuse_exposure(address: SocketAddr, options: &ServeOptions) -> io::Result<()> {
+    let local = address.ip().to_canonical().is_loopback();
+    if local || options.http.authenticator.is_some() || options.allow_unauthenticated {
         return Ok(());
     }
     Err(io::Error::new(

@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 use mcp_server::IntoService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::stream::{Ended, StreamOptions, serve_io_until};
+use crate::stream::{Ended, StreamOptions, pump};
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -99,7 +99,8 @@ impl AsyncWrite for StdioWriter {
 /// Serves the client that started this process, until it goes away.
 ///
 /// End of file, an error and a hang-up on the input all mean the end; calls
-/// that still run get the drain bound of [`StreamOptions`]. Signals are left
+/// that still run get the drain bound of [`StreamOptions`]. So does a hang-up on
+/// the output, at once, for nobody would hear an answer. Signals are left
 /// alone: see [`run`](crate::run) for the whole life of a stdio process.
 ///
 /// # Errors
@@ -118,5 +119,6 @@ pub async fn serve_stdio_until<S: IntoService>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Ended> {
     let (reader, writer) = take_stdio()?;
-    serve_io_until(service, reader, writer, options, shutdown).await
+    let hang_up = writer.0.hang_up();
+    pump(service, reader, writer, options, shutdown, hang_up).await
 }

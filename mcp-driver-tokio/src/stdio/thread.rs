@@ -179,6 +179,12 @@ impl ThreadWriter {
         Ok(Self(slot))
     }
 
+    /// A blocking stream cannot tell before it is written to.
+    #[cfg(not(unix))]
+    pub(super) fn hang_up(&self) -> std::future::Pending<()> {
+        std::future::pending()
+    }
+
     fn poll_idle<'a>(&'a self, cx: &Context<'_>) -> Poll<io::Result<MutexGuard<'a, State>>> {
         let mut state = self.0.lock();
         if let Some(error) = state.error.take() {

@@ -3,11 +3,13 @@
 //! Owns nothing but the choice made in `unix.rs`, spelled as one reader and one
 //! writer type.
 
+use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
@@ -51,6 +53,61 @@ impl AsyncRead for Reader {
     ) -> Poll<io::Result<()>> {
         each!(Self, &mut *self, stream => Pin::new(stream).poll_read(cx, buf))
     }
+}
+
+impl Writer {
+    /// Completes when nobody reads the other end any more; never for what cannot tell.
+    ///
+    /// It watches through registrations of its own, so it never takes a wake-up from a write.
+    pub(super) fn hang_up(&self) -> impl Future<Output = ()> + use<> {
+        let watched = match self {
+            Self::Pipe(pipe) => watch_pipe(pipe).map(Watched::Pipe),
+            Self::Socket(socket) => watch_socket(socket).map(Watched::Socket),
+            Self::Thread(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
+        async move {
+            let gone = match watched {
+                Ok(Watched::Pipe(pipe)) => pipe.ready(Interest::ERROR).await.is_ok(),
+                Ok(Watched::Socket(socket)) => socket_is_gone(&socket).await,
+                Err(_) => false,
+            };
+            if !gone {
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+enum Watched {
+    Pipe(pipe::Sender),
+    Socket(UnixStream),
+}
+
+fn watch_pipe(pipe: &pipe::Sender) -> io::Result<pipe::Sender> {
+    // The duplicate shares the description, which is non-blocking already.
+    pipe::Sender::from_owned_fd_unchecked(pipe.as_fd().try_clone_to_owned()?)
+}
+
+fn watch_socket(socket: &UnixStream) -> io::Result<UnixStream> {
+    UnixStream::from_std(socket.as_fd().try_clone_to_owned()?.into())
+}
+
+async fn socket_is_gone(socket: &UnixStream) -> bool {
+    while let Ok(ready) = socket.ready(Interest::READABLE | Interest::ERROR).await {
+        if ready.is_error() {
+            return true;
+        }
+        if ready.is_read_closed() {
+            // Closed in one direction or in both? One alone is not our end, and stays as it is.
+            let writing = socket.ready(Interest::WRITABLE | Interest::ERROR).await;
+            return writing.is_ok_and(|ready| ready.is_write_closed() || ready.is_error());
+        }
+        // Bytes, which are the reader's business; forget them and wait for the next event.
+        let _ = socket.try_io(Interest::READABLE, || {
+            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+        });
+    }
+    false
 }
 
 impl AsyncWrite for Writer {

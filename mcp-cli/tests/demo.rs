@@ -1,0 +1,134 @@
+//! The command, as a user runs it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn mcp(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp"));
+    command.args(arguments).env_remove("MCP_SEALING_KEY");
+    command
+}
+
+fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = mcp(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn help_and_version_are_on_stdout() {
+    let (code, out, err) = output(&["--help"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("--stdio") && out.contains("--listen"), "{out}");
+    assert_eq!(
+        output(&["--version"]).1,
+        format!("mcp {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn a_mistake_is_named_on_stderr() {
+    let (code, out, err) = output(&["demo", "--lisen", "x"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("'--lisen'"), "{err}");
+}
+
+#[test]
+fn an_address_beyond_loopback_is_refused() {
+    let (code, out, err) = output(&["demo", "--listen", "0.0.0.0:0"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("reachable from other machines"), "{err}");
+}
+
+#[test]
+fn stdio_prints_nothing_but_the_protocol() {
+    let mut child = mcp(&["demo", "--stdio"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Running)
+        .unwrap();
+    let mut input = child.0.stdin.take().unwrap();
+    let output = BufReader::new(child.0.stdout.take().unwrap());
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let messages = [
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{{meta}}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{{{meta}}}}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"add","arguments":{{"a":2,"b":40}},{meta}}}}}"#
+        ),
+        r#"{"jsonrpc":"2.0","id":4,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"0"}}}"#
+            .to_owned(),
+    ];
+    for message in &messages {
+        writeln!(input, "{message}").unwrap();
+    }
+    drop(input);
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    assert_eq!(lines.len(), messages.len());
+    assert_eq!(lines[0]["result"]["supportedVersions"][0], "2026-07-28");
+    assert!(
+        lines[1]["result"]["nextCursor"].is_string(),
+        "the list has pages"
+    );
+    assert_eq!(lines[2]["result"]["structuredContent"]["sum"], 42.0);
+    assert_eq!(lines[3]["result"]["protocolVersion"], "2025-11-25");
+}
+
+#[test]
+fn http_says_where_it_serves_and_ends_on_a_signal() {
+    let mut child = mcp(&["demo", "--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map(Running)
+        .unwrap();
+    let introduction = BufReader::new(child.0.stdout.take().unwrap());
+    let mut lines = introduction.lines().map(Result::unwrap);
+    let url = lines
+        .find_map(|line| line.strip_prefix("Serving ").map(str::to_owned))
+        .unwrap();
+    let address = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/mcp"))
+        .unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    if !cfg!(unix) {
+        return;
+    }
+    Command::new("kill")
+        .args(["-s", "TERM", &child.0.id().to_string()])
+        .status()
+        .unwrap();
+    let asked = Instant::now();
+    while child.0.try_wait().unwrap().is_none() {
+        assert!(asked.elapsed() < Duration::from_secs(3), "still running");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(child.0.wait().unwrap().success());
+}
