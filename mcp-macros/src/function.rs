@@ -129,6 +129,14 @@ impl Function {
         })
     }
 
+    /// Where complaints about the return type belong.
+    pub(crate) fn output_span(&self) -> Span {
+        match &self.item.sig.output {
+            syn::ReturnType::Default => self.ident().span(),
+            syn::ReturnType::Type(_, ty) => ty.span(),
+        }
+    }
+
     /// `.description("…")`, from the option or the doc comment.
     pub(crate) fn description(&self, option: Option<&LitStr>) -> TokenStream {
         let text = option.cloned().or_else(|| text_of(&self.docs));
@@ -182,10 +190,7 @@ impl Function {
         let function = self.ident();
         let wait = self.is_async().then(|| quote! { .await });
         // The type of the value decides whether it settles as a `Result` or as itself.
-        let span = match &self.item.sig.output {
-            syn::ReturnType::Default => Span::call_site(),
-            syn::ReturnType::Type(_, ty) => ty.span(),
-        };
+        let span = self.output_span();
         let settle =
             quote_spanned! { span=> ::mcp_server::__private::Returned(__returned).settle() };
         quote! {

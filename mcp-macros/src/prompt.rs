@@ -4,7 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, Result};
+use syn::{Error, Ident, Result};
 
 use crate::expand::{Place, common, constructor, name};
 use crate::function::{Function, Param, parse_options};
@@ -75,13 +75,15 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters =
         quote! { __arguments: ::mcp_server::Arguments, __context: ::mcp_server::Context };
-    let handler = if function.is_async() {
-        quote! { .get_async(|#parameters| async move { #call }) }
+    let (method, body) = if function.is_async() {
+        ("get_async", quote! { async move { #call } })
     } else if place.blocking {
-        quote! { .get_blocking(|#parameters| { #call }) }
+        ("get_blocking", quote! { { #call } })
     } else {
-        quote! { .get(|#parameters| { #call }) }
+        ("get", quote! { { #call } })
     };
+    let method = Ident::new(method, function.output_span());
+    let handler = quote! { .#method(|#parameters| #body) };
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Prompt },

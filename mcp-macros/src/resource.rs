@@ -5,7 +5,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, LitStr, Result};
+use syn::{Error, Ident, LitStr, Result};
 
 use crate::expand::{Place, common, constructor, name};
 use crate::function::{Function, Param, parse_options};
@@ -62,13 +62,15 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters =
         quote! { __request: ::mcp_server::ReadRequest, __context: ::mcp_server::Context };
-    let handler = if function.is_async() {
-        quote! { .read_async(|#parameters| async move { #call }) }
+    let (method, body) = if function.is_async() {
+        ("read_async", quote! { async move { #call } })
     } else if place.blocking {
-        quote! { .read_blocking(|#parameters| { #call }) }
+        ("read_blocking", quote! { { #call } })
     } else {
-        quote! { .read(|#parameters| { #call }) }
+        ("read", quote! { { #call } })
     };
+    let method = Ident::new(method, function.output_span());
+    let handler = quote! { .#method(|#parameters| #body) };
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Resource },

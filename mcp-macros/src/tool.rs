@@ -4,7 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Error, LitStr, Result};
+use syn::{Error, Ident, LitStr, Result};
 
 use crate::expand::{Place, common, constructor, name};
 use crate::function::{Argument, Function, Param, parse_options};
@@ -54,13 +54,15 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     });
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters = quote! { __arguments: __Arguments, __context: ::mcp_server::Context };
-    let handler = if function.is_async() {
-        quote! { .call_async(|#parameters| async move { #call }) }
+    let (method, body) = if function.is_async() {
+        ("call_async", quote! { async move { #call } })
     } else if place.blocking {
-        quote! { .call_blocking(|#parameters| { #call }) }
+        ("call_blocking", quote! { { #call } })
     } else {
-        quote! { .call(|#parameters| { #call }) }
+        ("call", quote! { { #call } })
     };
+    let method = Ident::new(method, function.output_span());
+    let handler = quote! { .#method(|#parameters| #body) };
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Tool },

@@ -13,8 +13,8 @@
 //! }
 //!
 //! let service = Server::new("adder", "1.0.0").tool(add).build().expect("the server is well formed");
-//! let result = ToolRunner::new(service).call("add", r#"{"a":1,"b":2}"#).expect("the tool exists");
-//! assert_eq!(result.structured_content.expect("structured").as_str(), r#"{"result":3.0}"#);
+//! let result = ToolRunner::new(service).call("add", r#"{"a":1,"b":2.5}"#).wait().expect("the tool exists");
+//! assert_eq!(result.structured_content.expect("structured").as_str(), "3.5");
 //! ```
 //!
 //! # Where things are
@@ -47,6 +47,8 @@ mod formats;
 pub mod http;
 mod hub;
 mod journal;
+#[cfg(doctest)]
+mod mistakes;
 mod once;
 mod outcome;
 mod page;
