@@ -64,6 +64,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod config;
 pub mod context;
 pub mod entropy;
