@@ -40,6 +40,10 @@ pub fn accepts(headers: &HeaderMap) -> Accepts {
     let mut given = false;
     for value in headers.get_all(header::ACCEPT) {
         given = true;
+        // What every conforming client sends.
+        if value == "application/json, text/event-stream" {
+            return Accepts::BOTH;
+        }
         // Bytes beyond ASCII can only stand in quoted parameters that nobody asks about.
         let Ok(value) = value.to_str() else { continue };
         for range in split_quoted(value, b',') {
