@@ -1,5 +1,7 @@
 //! Properties of the HTTP judgements: no input panics, nothing is lost, nothing gets in that should not.
 
+#![cfg(feature = "http")]
+
 use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
