@@ -3,6 +3,8 @@
 //! Owns the command line. It must never write to the standard output while a
 //! stdio server runs: there only the protocol speaks.
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod demo;
 mod everything;

@@ -11,6 +11,8 @@
 //!   [`http::McpService`] for mounting in axum or any other `tower` stack;
 //! - as a whole process that reads its arguments and minds its signals: [`run`].
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod entropy;
 #[cfg(feature = "http")]

@@ -8,12 +8,14 @@ use std::io;
 /// Completes each time the operating system asks this process to end:
 /// SIGTERM, SIGINT and SIGHUP on Unix, Ctrl-C elsewhere.
 ///
-/// While a value lives, these signals no longer kill the process. Await
+/// While a value lives, these signals no longer kill the process. A signal that
+/// was ignored when the process started (SIGHUP under `nohup`, SIGINT in the
+/// background of a script) stays ignored, where the system tells. Await
 /// [`Termination::recv`] a second time to learn that somebody is impatient.
 #[derive(Debug)]
 pub struct Termination {
     #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 3],
+    signals: [Option<tokio::signal::unix::Signal>; 3],
 }
 
 impl Termination {
@@ -25,11 +27,16 @@ impl Termination {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
+            let ignored = ignored_signals();
+            let listen = |kind: SignalKind| {
+                let bit = 1_u64 << (kind.as_raw_value() - 1);
+                (ignored & bit == 0).then(|| signal(kind)).transpose()
+            };
             Ok(Self {
                 signals: [
-                    signal(SignalKind::terminate())?,
-                    signal(SignalKind::interrupt())?,
-                    signal(SignalKind::hangup())?,
+                    listen(SignalKind::terminate())?,
+                    listen(SignalKind::interrupt())?,
+                    listen(SignalKind::hangup())?,
                 ],
             })
         }
@@ -43,9 +50,9 @@ impl Termination {
         {
             let [terminate, interrupt, hangup] = &mut self.signals;
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                _ = hangup.recv() => {}
+                () = next(terminate) => {}
+                () = next(interrupt) => {}
+                () = next(hangup) => {}
             }
         }
         #[cfg(not(unix))]
@@ -54,4 +61,24 @@ impl Termination {
             std::future::pending::<()>().await;
         }
     }
+}
+
+#[cfg(unix)]
+async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// One bit for each signal that the process ignores; Linux says so, others are
+/// taken to ignore none.
+#[cfg(unix)]
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }

@@ -3,8 +3,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -20,25 +19,32 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
-/// How many calls of `slow` were dropped before they finished.
-static DROPPED: AtomicUsize = AtomicUsize::new(0);
+/// The tags of calls of `slow` that were dropped before they finished.
+static DROPPED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-struct Dropping(bool);
+fn dropped(tag: &str) -> usize {
+    DROPPED
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|dropped| *dropped == tag)
+        .count()
+}
+
+struct Dropping(Option<String>);
 
 impl Drop for Dropping {
     fn drop(&mut self) {
-        if !self.0 {
-            DROPPED.fetch_add(1, Ordering::SeqCst);
-        }
+        DROPPED.lock().unwrap().extend(self.0.take());
     }
 }
 
 /// Sleeps and answers.
 #[tool]
-async fn slow(ms: u64) -> String {
-    let mut guard = Dropping(false);
+async fn slow(ms: u64, tag: Option<String>) -> String {
+    let mut guard = Dropping(Some(tag.unwrap_or_default()));
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    guard.0 = true;
+    guard.0 = None;
     format!("slept {ms}")
 }
 
@@ -136,20 +142,22 @@ async fn the_first_notification_opens_a_stream() {
 #[tokio::test(start_paused = true)]
 async fn dropping_a_modern_response_drops_the_work() {
     let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
-    let before = DROPPED.load(Ordering::SeqCst);
-    let body = Full::new(Bytes::from(call("slow", r#"{"ms":60000}"#)));
+    let body = Full::new(Bytes::from(call(
+        "slow",
+        r#"{"ms":60000,"tag":"response"}"#,
+    )));
     let future = service.call(request("slow", body));
     assert!(
         tokio::time::timeout(Duration::from_millis(100), future)
             .await
             .is_err()
     );
-    assert_eq!(DROPPED.load(Ordering::SeqCst), before + 1);
+    assert_eq!(dropped("response"), 1);
     // The same once the head is out.
-    let response = sent(&mut service, "slow", r#"{"ms":60000}"#).await;
+    let response = sent(&mut service, "slow", r#"{"ms":60000,"tag":"response"}"#).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     drop(response);
-    assert_eq!(DROPPED.load(Ordering::SeqCst), before + 2);
+    assert_eq!(dropped("response"), 2);
 }
 
 /// A body that never ends and never says anything.
@@ -465,6 +473,49 @@ async fn beyond_loopback_needs_an_authenticator_or_a_word() {
     serve(listener, server(), options, std::future::ready(()))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_connection_cancels_its_modern_call() {
+    let listening = listening(ServeOptions::default()).await;
+    for wait in [100, 900] {
+        // Before the head is out, and after it went out as a stream.
+        let mut stream = listening.connect().await;
+        let slow = posted(
+            listening.address,
+            "tools/call",
+            Some("slow"),
+            &call("slow", r#"{"ms":60000,"tag":"connection"}"#),
+            "",
+        );
+        stream.write_all(slow.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while dropped("connection") < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("both calls are dropped");
+}
+
+#[tokio::test]
+async fn the_service_mounts_in_axum() {
+    let mcp = McpService::new(server(), HttpOptions::default()).unwrap();
+    let app = axum::Router::new()
+        .route("/", axum::routing::get(async || "the host's own page"))
+        .route_service("/mcp", mcp);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = call("echo", r#"{"text":"mounted"}"#);
+    stream
+        .write_all(posted(address, "tools/call", Some("echo"), &body, "").as_bytes())
+        .await
+        .unwrap();
+    read_until(&mut stream, "mounted").await;
 }
 
 // ---- HTTP/2 --------------------------------------------------------------

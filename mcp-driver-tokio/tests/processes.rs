@@ -115,6 +115,7 @@ mod unix {
             ),
             ("a_signal_ends_the_server_while_input_stays_open", signals),
             ("a_blocked_thread_does_not_hold_the_process", blocked_thread),
+            ("an_ignored_hang_up_stays_ignored", nohup),
             ("stray_lines_land_on_stderr", stray_lines),
             ("a_shared_stdout_and_stderr_keep_working", shared_output),
             ("a_dead_stderr_does_not_matter", dead_stderr),
@@ -401,6 +402,32 @@ mod unix {
             assert!(status.success());
             assert!(served.ends_within(BOUND).success(), "{signal}");
         }
+    }
+
+    fn nohup() {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "trap '' HUP; exec \"$0\""])
+            .arg(std::env::current_exe().unwrap())
+            .env("MCP_TEST_CHILD", "1")
+            .stderr(Stdio::null());
+        let (mut served, mut input, mut output) = piped(&mut shell);
+        ping(&mut input, &mut output);
+        signal(&served, "HUP");
+        sleep(Duration::from_millis(200));
+        ping(&mut input, &mut output);
+        signal(&served, "TERM");
+        assert!(served.ends_within(BOUND).success());
+    }
+
+    fn signal(served: &Served, name: &str) {
+        let status = Command::new("kill")
+            .args(["-s", name, &served.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
     }
 
     fn blocked_thread() {

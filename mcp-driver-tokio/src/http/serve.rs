@@ -253,6 +253,28 @@ pub(crate) fn refuse_exposure(address: SocketAddr, options: &ServeOptions) -> io
     ))
 }
 
+/// Answers are small and latency matters; and a peer that vanished without a
+/// word is noticed by what it does not acknowledge. A socket that refuses any of
+/// this works all the same.
+fn tune(stream: &TcpStream, limit: Duration) {
+    let _ = stream.set_nodelay(true);
+    #[cfg(unix)]
+    {
+        use rustix::net::sockopt::set_socket_keepalive;
+        let _ = set_socket_keepalive(stream, true);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::sockopt::{set_tcp_keepidle, set_tcp_keepintvl, set_tcp_user_timeout};
+        let _ = set_tcp_keepidle(stream, Duration::from_secs(60));
+        let _ = set_tcp_keepintvl(stream, Duration::from_secs(15));
+        let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+        let _ = set_tcp_user_timeout(stream, millis);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = limit;
+}
+
 /// One connection, from accept to close.
 async fn connection(
     stream: TcpStream,
@@ -260,8 +282,7 @@ async fn connection(
     options: ServeOptions,
     mut stop: watch::Receiver<()>,
 ) {
-    // Answers are small and latency matters; a socket that refuses works all the same.
-    let _ = stream.set_nodelay(true);
+    tune(&stream, options.write_stall);
     let clock = Clock::start();
     let activity = Activity::new(
         clock,

@@ -215,8 +215,8 @@ impl<B: Body> Future for ResponseFuture<B> {
                     let Some(parts) = parts.take() else {
                         return Poll::Pending;
                     };
-                    let server = this.service.server.clone();
-                    if server.has_authenticator() {
+                    if this.service.server.has_authenticator() {
+                        let server = this.service.server.clone();
                         *this.state = State::Authenticating(Box::pin(async move {
                             let outcome = server.authenticate(&parts).await;
                             (parts, outcome)
