@@ -45,11 +45,6 @@ pub struct Limits {
     pub max_uris: usize,
     /// Bytes of a resource URI that is remembered. Default 2 KiB. Beyond: as `max_uris`.
     pub max_uri: usize,
-    /// The shortest time between two progress notifications of one call. Default 50 ms. Within it
-    /// the latest wins.
-    pub progress_interval: Duration,
-    /// Bytes of a log or progress notification. Default 64 KiB. Beyond: dropped.
-    pub max_notice: usize,
     /// Questions in one `input_required` result. Default 16. Beyond: the call fails with `-32603`.
     pub max_input_requests: usize,
     /// Times that one call may ask for input. Default 8. Beyond: the call fails with `-32603`.
@@ -59,17 +54,12 @@ pub struct Limits {
     pub max_state: usize,
     /// Life of sealed request state. Default 10 minutes. Beyond: `-32602`.
     pub state_ttl: Duration,
-    /// Bytes of a pagination cursor that is looked at. Default 4 KiB. Beyond: `-32602`.
-    pub max_cursor: usize,
     /// Entries of one page of a list. Default 1000.
     pub page_size: usize,
     /// Time after which a call without an answer turns into an event stream. Default 500 ms.
     pub commit_after: Duration,
     /// Silence on an open event stream after which a comment is sent. Default 15 s.
     pub keep_alive: Duration,
-    /// Bytes of a field of an event stream other than `data`. Default 64 KiB. Beyond: the event is
-    /// skipped and reported.
-    pub max_sse_field: usize,
     /// Legacy sessions with state attached. Default 4096. Beyond: the longest idle one loses its
     /// state, or a new one is refused with 503. Cost: times (`replay_bytes` + `max_uris` *
     /// `max_uri`) at worst.
@@ -122,17 +112,13 @@ impl Default for Limits {
             max_listens: 16,
             max_uris: 256,
             max_uri: 2 << 10,
-            progress_interval: Duration::from_millis(50),
-            max_notice: 64 << 10,
             max_input_requests: 16,
             max_rounds: 8,
             max_state: 64 << 10,
             state_ttl: Duration::from_secs(10 * 60),
-            max_cursor: 4 << 10,
             page_size: 1000,
             commit_after: Duration::from_millis(500),
             keep_alive: Duration::from_secs(15),
-            max_sse_field: 64 << 10,
             max_sessions: 4096,
             session_idle: Duration::from_secs(10 * 60),
             session_ttl: Duration::from_secs(24 * 60 * 60),

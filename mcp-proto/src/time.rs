@@ -85,8 +85,6 @@ pub enum Why {
     KeepAlive,
     /// Something is waiting to be written; ask again as soon as there is room.
     Pending,
-    /// Progress was held back and its minimum interval is over.
-    Progress,
     /// A session or a stored reply has reached the end of its life.
     SessionExpiry,
     /// A graceful shutdown has reached its bound.
@@ -100,7 +98,6 @@ impl fmt::Display for Why {
             Self::Commit => "a slow answer becomes a stream",
             Self::KeepAlive => "a stream needs a sign of life",
             Self::Pending => "something is waiting to be written",
-            Self::Progress => "held back progress is due",
             Self::SessionExpiry => "a session expires",
             Self::Shutdown => "the shutdown has reached its bound",
         })

@@ -8,8 +8,6 @@ use mcp_proto::json::text;
 use mcp_proto::server::Refused;
 use mcp_types::{Json, Revision};
 
-use crate::journal::MAX_ROUNDS;
-
 /// Why a question to the client has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +53,7 @@ pub enum AskError {
     #[error("the client cannot be asked now: {0}")]
     NotSent(&'static str),
     /// The call has asked for input too often (modern).
-    #[error("the call has asked for input {MAX_ROUNDS} times already")]
+    #[error("the call has asked for input too many times")]
     TooManyRounds,
     /// Only `tools/call`, `prompts/get` and `resources/read` may ask for input (modern).
     #[error("a {0} request may not ask for input")]

@@ -118,7 +118,7 @@ impl Client {
             arguments: "{}",
             method: "tools/call",
             now: NOW,
-            sealer: Sealer::ephemeral([5; 32]),
+            sealer: Sealer::ephemeral([5; 32], &crate::proto::limits::Limits::default()),
             log_level: Some(LoggingLevel::Debug),
         }
     }

@@ -16,13 +16,10 @@ use mcp_proto::server::{Link, LinkEvent, Progress, Refused, Step};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::LoggingLevel;
 
+use crate::Service;
 use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
 use crate::journal::Sealer;
-use crate::Service;
-
-/// How long calls in flight may go on after the input ended or a shutdown was asked for.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What the driver has to do before it polls again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +124,7 @@ impl Connection {
         self.wakes.set_parent(cx.waker());
         if self.draining && self.drain_until.is_none() {
             self.link.drain(out);
-            self.drain_until = Some(now.instant + DRAIN);
+            self.drain_until = Some(now.instant + self.service.config().limits().shutdown_bound);
         }
         self.poll_woken(now, out);
         let read = loop {
@@ -139,20 +136,36 @@ impl Connection {
             }
         };
         if self.input_over && read_is_over(input) && self.drain_until.is_none() {
-            self.drain_until = Some(now.instant + DRAIN);
+            self.drain_until = Some(now.instant + self.service.config().limits().shutdown_bound);
         }
-        let ending = self.drain_until.filter(|_| self.draining || self.input_over);
+        let ending = self
+            .drain_until
+            .filter(|_| self.draining || self.input_over);
         let idle = self.free.len() == self.slots.len() && !out.has_remaining();
         let done = ending.is_some_and(|until| idle || until <= now.instant);
         let machine = self.link.poll_timeout().map(|wakeup| wakeup.at);
-        Demand { read, wakeup: [machine, ending].into_iter().flatten().min(), done }
+        Demand {
+            read,
+            wakeup: [machine, ending].into_iter().flatten().min(),
+            done,
+        }
     }
 
     fn handle(&mut self, now: Now, event: LinkEvent, out: &mut Outbox) {
         match event {
-            LinkEvent::Call { id, inbound, context } => {
+            LinkEvent::Call {
+                id,
+                inbound,
+                context,
+            } => {
                 let sealer = Arc::clone(&self.sealer);
-                let start = CallStart { inbound, context, principal: None, extensions: None, sealer };
+                let start = CallStart {
+                    inbound,
+                    context,
+                    principal: None,
+                    extensions: None,
+                    sealer,
+                };
                 let running = Running::start(&self.service, &self.runtime, now, start);
                 let slot = self.park(id, running);
                 self.poll_slot(slot, now, out);
@@ -165,7 +178,11 @@ impl Connection {
             }
             LinkEvent::Listening { id, filter } => self.hub.listen(Some(id), &filter),
             LinkEvent::Subscribed(filter) => self.hub.listen(None, &filter),
-            LinkEvent::Answered { call, request, outcome } => {
+            LinkEvent::Answered {
+                call,
+                request,
+                outcome,
+            } => {
                 self.answered(call, request, Some(outcome), now, out);
             }
             LinkEvent::Expired { call, request } => self.answered(call, request, None, now, out),
@@ -181,7 +198,9 @@ impl Connection {
         now: Now,
         out: &mut Outbox,
     ) {
-        let Some(slot) = self.slot_of(call) else { return };
+        let Some(slot) = self.slot_of(call) else {
+            return;
+        };
         if let Some((_, running)) = &mut self.slots[slot].call {
             match outcome {
                 Some(outcome) => running.answered(request, outcome),
@@ -201,16 +220,30 @@ impl Connection {
     }
 
     fn poll_slot(&mut self, slot: usize, now: Now, out: &mut Outbox) {
-        let Some(place) = self.slots.get_mut(slot) else { return };
-        let Some((id, running)) = &mut place.call else { return };
+        let Some(place) = self.slots.get_mut(slot) else {
+            return;
+        };
+        let Some((id, running)) = &mut place.call else {
+            return;
+        };
         let id = *id;
         let polled = running.poll(&mut task::Context::from_waker(&place.waker), now);
-        let mut sink = LinkSink { link: &mut self.link, id, now, out };
+        let mut sink = LinkSink {
+            link: &mut self.link,
+            id,
+            now,
+            out,
+        };
         running.drain(&mut sink);
         let Poll::Ready(finish) = polled else { return };
         // `Stale` means that the peer cancelled in between: nothing may be sent.
         let _ = match finish {
-            Finish::Reply { body, meta, kind, cache } => {
+            Finish::Reply {
+                body,
+                meta,
+                kind,
+                cache,
+            } => {
                 let reply = Reply {
                     body: Payload::Shared(body),
                     meta: meta.as_ref().map(mcp_types::Json::as_str),
@@ -227,7 +260,10 @@ impl Connection {
     fn park(&mut self, id: CallId, running: Running) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             let key = self.slots.len();
-            let waker = Waker::from(Arc::new(CallWake { key, wakes: Arc::clone(&self.wakes) }));
+            let waker = Waker::from(Arc::new(CallWake {
+                key,
+                wakes: Arc::clone(&self.wakes),
+            }));
             self.slots.push(Slot { call: None, waker });
             key
         });
@@ -241,7 +277,9 @@ impl Connection {
     }
 
     fn slot_of(&self, call: CallId) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
+        self.slots
+            .iter()
+            .position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
     }
 }
 
@@ -321,7 +359,8 @@ impl CallSink for LinkSink<'_> {
     }
 
     fn request(&mut self, method: &str, params: &str) -> Result<RequestId, Refused> {
-        self.link.request(self.now, self.id, method, params, self.out)
+        self.link
+            .request(self.now, self.id, method, params, self.out)
     }
 
     fn withdraw(&mut self, request: RequestId) {

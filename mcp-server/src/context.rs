@@ -357,7 +357,7 @@ impl Context {
 
     /// Of a modern call that came without state. Must be called before anything is in the cell's script.
     pub(crate) fn new_script(&self) -> Script {
-        Script::first(self.chain(), "")
+        Script::first(self.chain(), "", self.inner.sealer.bounds)
     }
 
     /// What names this call, or the chain of calls that it belongs to.

@@ -15,16 +15,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mcp_proto::entropy::Entropy;
 use mcp_proto::json::Inbound;
+use mcp_proto::limits::Limits;
 use mcp_proto::seal::{self, KeyRing};
 
 use crate::canonical;
 
-/// The longest `requestState`, in characters.
-pub(crate) const MAX_STATE: usize = 64 * 1024;
-/// How often one chain of calls may ask for input.
-pub(crate) const MAX_ROUNDS: u8 = 8;
-/// How long a state is valid, in milliseconds of wall-clock time.
-pub(crate) const LIFETIME_MS: u64 = 10 * 60 * 1000;
+/// The bounds of a dialogue, from [`Limits`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The longest `requestState`, in characters.
+    pub(crate) state: usize,
+    /// How often one chain of calls may ask for input.
+    pub(crate) rounds: u32,
+    /// How long a state is valid, in milliseconds of wall-clock time.
+    pub(crate) lifetime_ms: u64,
+    /// How many questions may be open at once.
+    pub(crate) questions: usize,
+}
+
+impl Bounds {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            state: limits.max_state,
+            rounds: limits.max_rounds,
+            lifetime_ms: u64::try_from(limits.state_ttl.as_millis()).unwrap_or(u64::MAX),
+            questions: limits.max_input_requests,
+        }
+    }
+}
 
 const VERSION: u8 = 1;
 
@@ -32,24 +50,26 @@ const VERSION: u8 = 1;
 pub struct Sealer {
     keys: KeyRing,
     entropy: Mutex<Entropy>,
+    pub(crate) bounds: Bounds,
 }
 
 impl Sealer {
     /// Seals with keys that are derived from `keys` for this one purpose. `seed` must be fresh entropy.
     #[must_use]
-    pub fn new(keys: &KeyRing, seed: [u8; 32]) -> Arc<Self> {
+    pub fn new(keys: &KeyRing, seed: [u8; 32], limits: &Limits) -> Arc<Self> {
         let keys = keys.derive("requestState");
         Arc::new(Self {
             keys,
             entropy: Mutex::new(Entropy::new(seed)),
+            bounds: Bounds::of(limits),
         })
     }
 
     /// For a server whose states need not outlive this process: the keys come from the seed, too.
     #[must_use]
-    pub fn ephemeral(seed: [u8; 32]) -> Arc<Self> {
+    pub fn ephemeral(seed: [u8; 32], limits: &Limits) -> Arc<Self> {
         let mut entropy = Entropy::new(seed);
-        Self::new(&KeyRing::new(entropy.seed()), entropy.seed())
+        Self::new(&KeyRing::new(entropy.seed()), entropy.seed(), limits)
     }
 
     /// A new chain: what idempotency keys are made from.
@@ -65,7 +85,7 @@ impl Sealer {
     /// The state as text.
     ///
     /// # Errors
-    /// When it is longer than [`MAX_STATE`].
+    /// When it is longer than `Limits::max_state`.
     pub(crate) fn seal(&self, binding: &Binding, journal: &Journal) -> Result<String, TooLarge> {
         let nonce = self
             .entropy
@@ -73,7 +93,7 @@ impl Sealer {
             .unwrap_or_else(PoisonError::into_inner)
             .nonce();
         let sealed = seal::to_text(&self.keys.seal(nonce, &binding.0, &journal.encode()));
-        if sealed.len() > MAX_STATE {
+        if sealed.len() > self.bounds.state {
             Err(TooLarge(sealed.len()))
         } else {
             Ok(sealed)
@@ -87,7 +107,7 @@ impl Sealer {
         state: &str,
         unix_ms: u64,
     ) -> Result<Journal, BadState> {
-        if state.len() > MAX_STATE {
+        if state.len() > self.bounds.state {
             return Err(BadState::TooLarge);
         }
         let sealed = seal::from_text(state).map_err(|_| BadState::Foreign)?;
@@ -97,8 +117,8 @@ impl Sealer {
             .map_err(|_| BadState::Foreign)?;
         let journal = Journal::decode(&plain).ok_or(BadState::Foreign)?;
         // A state from the future is as wrong as an expired one: somebody's clock is off by more than its life.
-        let expired =
-            journal.expires <= unix_ms || journal.expires > unix_ms.saturating_add(2 * LIFETIME_MS);
+        let latest = unix_ms.saturating_add(self.bounds.lifetime_ms.saturating_mul(2));
+        let expired = journal.expires <= unix_ms || journal.expires > latest;
         if expired {
             Err(BadState::Expired)
         } else {

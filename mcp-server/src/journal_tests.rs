@@ -2,10 +2,15 @@
 
 use bytes::Bytes;
 use mcp_proto::json::ScanLimits;
+use mcp_proto::limits::Limits;
 
 use super::*;
 
 const NOW: u64 = 1_785_000_000_000;
+
+/// As in the default limits.
+const LIFETIME_MS: u64 = 10 * 60 * 1000;
+const MAX_STATE: usize = 64 * 1024;
 
 fn inbound(method: &str, name: &str, arguments: &str) -> Inbound {
     let frame = format!(
@@ -52,7 +57,7 @@ fn sealed(sealer: &Sealer) -> String {
 
 #[test]
 fn a_state_comes_back_as_it_went() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let state = sealed(&sealer);
     assert_eq!(sealer.open(&bound(), &state, NOW), Ok(journal()));
     assert_ne!(state, sealed(&sealer), "no two states look alike");
@@ -61,7 +66,7 @@ fn a_state_comes_back_as_it_went() {
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_refused() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let state = sealed(&sealer);
     for at in 0..state.len() {
         assert_eq!(
@@ -92,7 +97,7 @@ fn every_flipped_bit_and_every_cut_is_refused() {
 
 #[test]
 fn a_state_is_bound_to_method_name_arguments_and_principal() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let state = sealed(&sealer);
     let arguments = r#"{"a":1,"b":"x"}"#;
     let foreign = [
@@ -150,7 +155,7 @@ fn a_state_is_bound_to_method_name_arguments_and_principal() {
 
 #[test]
 fn the_same_arguments_in_another_spelling_are_the_same() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let state = sealed(&sealer);
     let respelled = inbound("tools/call", "a\\u0064d", r#"{ "b" : "\u0078", "a":1 }"#);
     assert!(
@@ -166,7 +171,7 @@ fn the_same_arguments_in_another_spelling_are_the_same() {
 
 #[test]
 fn a_state_expires_and_never_comes_from_the_future() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let state = sealed(&sealer);
     assert!(sealer.open(&bound(), &state, NOW + LIFETIME_MS - 1).is_ok());
     assert_eq!(
@@ -182,10 +187,14 @@ fn a_state_expires_and_never_comes_from_the_future() {
 #[test]
 fn replicas_share_keys_and_keys_rotate() {
     let (old, new) = ([1; 32], [2; 32]);
-    let first = Sealer::new(&KeyRing::new(old), [3; 32]);
-    let replica = Sealer::new(&KeyRing::new(old), [4; 32]);
-    let rotated = Sealer::new(&KeyRing::new(new).with_previous(old), [5; 32]);
-    let stranger = Sealer::new(&KeyRing::new(new), [3; 32]);
+    let first = Sealer::new(&KeyRing::new(old), [3; 32], &Limits::default());
+    let replica = Sealer::new(&KeyRing::new(old), [4; 32], &Limits::default());
+    let rotated = Sealer::new(
+        &KeyRing::new(new).with_previous(old),
+        [5; 32],
+        &Limits::default(),
+    );
+    let stranger = Sealer::new(&KeyRing::new(new), [3; 32], &Limits::default());
     let state = sealed(&first);
     assert!(replica.open(&bound(), &state, NOW).is_ok());
     assert!(rotated.open(&bound(), &state, NOW).is_ok());
@@ -205,14 +214,14 @@ fn a_token_of_another_purpose_is_foreign() {
         &journal().encode(),
     ));
     assert_eq!(
-        Sealer::new(&keys, [3; 32]).open(&bound(), &other, NOW),
+        Sealer::new(&keys, [3; 32], &Limits::default()).open(&bound(), &other, NOW),
         Err(BadState::Foreign)
     );
 }
 
 #[test]
 fn what_does_not_fit_is_neither_issued_nor_read() {
-    let sealer = Sealer::ephemeral([1; 32]);
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
     let mut large = journal();
     large.records[0].answer = "x".repeat(MAX_STATE);
     assert!(matches!(sealer.seal(&bound(), &large), Err(TooLarge(size)) if size > MAX_STATE));

@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 
 use super::testing::*;
 use crate::ask::AskError;
-use crate::journal::{LIFETIME_MS, MAX_ROUNDS};
 use crate::outcome::BoxFuture;
 use crate::{Context, Elicited};
+
+/// As in the default limits.
+const LIFETIME_MS: u64 = 10 * 60 * 1000;
+const MAX_ROUNDS: u8 = 8;
 
 #[derive(Deserialize, JsonSchema)]
 struct Name {
@@ -197,7 +200,7 @@ fn bad_foreign_and_expired_states_are_invalid_params_and_never_a_new_prompt() {
         (
             "another key",
             Client {
-                sealer: crate::Sealer::ephemeral([6; 32]),
+                sealer: crate::Sealer::ephemeral([6; 32], &crate::proto::limits::Limits::default()),
                 ..client.clone()
             },
         ),

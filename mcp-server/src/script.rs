@@ -17,7 +17,7 @@
 
 use mcp_proto::json::text;
 
-use crate::journal::{Journal, Kind, LIFETIME_MS, MAX_ROUNDS, Record, Status};
+use crate::journal::{Bounds, Journal, Kind, Record, Status};
 
 /// The longest key of a question, in bytes.
 const MAX_KEY: usize = 128;
@@ -70,11 +70,12 @@ pub(crate) struct Script {
     released: bool,
     /// `inputResponses` of a request without state: an object, raw.
     candidates: String,
+    bounds: Bounds,
 }
 
 impl Script {
     /// A run without a journal; `candidates` is the raw `inputResponses` object or empty.
-    pub(crate) fn first(chain: [u8; 16], candidates: &str) -> Self {
+    pub(crate) fn first(chain: [u8; 16], candidates: &str, bounds: Bounds) -> Self {
         Self {
             entries: Vec::new(),
             asked: Vec::new(),
@@ -84,12 +85,13 @@ impl Script {
             before_frontier: false,
             released: false,
             candidates: candidates.to_owned(),
+            bounds,
         }
     }
 
     /// A run against `journal`; of `responses`, only answers to its open questions count.
-    pub(crate) fn resume(journal: Journal, responses: &str) -> Self {
-        let mut script = Self::first(journal.chain, "");
+    pub(crate) fn resume(journal: Journal, responses: &str, bounds: Bounds) -> Self {
+        let mut script = Self::first(journal.chain, "", bounds);
         script.rounds = journal.rounds;
         for mut record in journal.records {
             if record.status == Status::Waiting
@@ -182,7 +184,7 @@ impl Script {
     fn open(&mut self, index: usize) -> Asked {
         let entry = &mut self.entries[index];
         // Doing work needs no round trip.
-        if self.rounds >= MAX_ROUNDS && entry.record.kind != Kind::Once {
+        if u32::from(self.rounds) >= self.bounds.rounds && entry.record.kind != Kind::Once {
             return Asked::TooManyRounds;
         }
         entry.live = true;
@@ -271,7 +273,7 @@ impl Script {
             });
         Ok(Journal {
             rounds: self.rounds.saturating_add(1),
-            expires: unix_ms.saturating_add(LIFETIME_MS),
+            expires: unix_ms.saturating_add(self.bounds.lifetime_ms),
             chain: self.chain,
             records: records.map(|entry| entry.record.clone()).collect(),
         })

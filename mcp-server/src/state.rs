@@ -1,7 +1,9 @@
 //! Shared values as arguments of handlers.
 //!
-//! Owns [`State`]. Must never be the way to hand one caller's data to another: what is in a state is shared by all callers.
+//! Owns [`State`] and the values behind it, one per type. Must never be the way to hand one caller's data to another: what is in a state is shared by all callers.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -73,5 +75,33 @@ impl<T: fmt::Debug> fmt::Debug for State<T> {
 impl<T> From<T> for State<T> {
     fn from(value: T) -> Self {
         Self(Arc::new(value))
+    }
+}
+
+/// One value per type.
+#[derive(Default)]
+pub(crate) struct States {
+    map: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+}
+
+impl States {
+    pub(crate) fn contains(&self, id: TypeId) -> bool {
+        self.map.contains_key(&id)
+    }
+
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, state: T) {
+        self.map.insert(TypeId::of::<T>(), Arc::new(state));
+    }
+
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.map.get(&TypeId::of::<T>())?)
+            .downcast()
+            .ok()
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "States({})", self.map.len())
     }
 }

@@ -23,7 +23,7 @@ use mcp_types::Json;
 
 use crate::call::{Finish, panicked};
 use crate::context::Context;
-use crate::journal::{Binding, MAX_STATE, TooLarge};
+use crate::journal::{Binding, TooLarge};
 use crate::script::Script;
 
 /// What to do after a poll that was not the last.
@@ -60,8 +60,9 @@ pub(crate) fn admit(context: &Context, inbound: &Inbound, now: Now) -> Result<()
             "params.inputResponses must be an object of answers by key",
         ));
     }
+    let bounds = context.inner.sealer.bounds;
     let script = if state.is_empty() {
-        Script::first(context.chain(), responses)
+        Script::first(context.chain(), responses, bounds)
     } else {
         let Some(state) = text::decode_str(state) else {
             return Err(WireError::invalid_params(
@@ -73,6 +74,7 @@ pub(crate) fn admit(context: &Context, inbound: &Inbound, now: Now) -> Result<()
         Script::resume(
             journal.map_err(|bad| WireError::invalid_params(bad.message()))?,
             responses,
+            bounds,
         )
     };
     context.cell().lock().script = Some(script);
@@ -168,7 +170,16 @@ pub(crate) fn suspend(context: &Context, now: Now) -> Finish {
         Err(diverged) => return Finish::Fail(diverged.into()),
     };
     let mut body = String::from("{\"inputRequests\":{");
-    for (index, (entry, method, params)) in state.asks.open().into_iter().enumerate() {
+    let open = state.asks.open();
+    let bounds = context.inner.sealer.bounds;
+    if open.len() > bounds.questions {
+        return Finish::Fail(WireError::internal(format!(
+            "this call asks {} questions at once; at most {} are possible",
+            open.len(),
+            bounds.questions
+        )));
+    }
+    for (index, (entry, method, params)) in open.into_iter().enumerate() {
         if index > 0 {
             body.push(',');
         }
@@ -195,12 +206,11 @@ pub(crate) fn suspend(context: &Context, now: Now) -> Finish {
                 cache: None,
             }
         }
-        Err(TooLarge(size)) => Finish::Fail(too_large(size)),
+        Err(TooLarge(size)) => Finish::Fail(too_large(size, bounds.state)),
     }
 }
 
-fn too_large(size: usize) -> WireError {
-    let limit = MAX_STATE;
+fn too_large(size: usize, limit: usize) -> WireError {
     let error = WireError::internal(format!(
         "the answers of this call take {size} characters to carry along; at most {limit} are possible"
     ));

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use mcp_proto::http::param::ParamHeaders;
 use mcp_types::{self as types, CallToolResult, Icon, Json, Meta, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) definition: types::Tool,
     pub(crate) scopes: Vec<String>,
     pub(crate) rules: Rules,
+    /// Arguments that HTTP clients repeat in headers; `None` for most tools.
+    pub(crate) headers: Option<Arc<ParamHeaders>>,
     /// The schema that results are held to; `None` without one.
     pub(crate) output: Option<Rules>,
     pub(crate) handler: Box<ToolFn>,
@@ -392,9 +395,17 @@ impl<S: Input> ToolBuilder<S> {
             }
             (None, _) => None,
         };
+        let headers = match ParamHeaders::compile(definition.input_schema.as_str()) {
+            Ok(headers) => (!headers.is_empty()).then(|| Arc::new(headers)),
+            Err(problem) => {
+                problems.push(problem.to_string());
+                None
+            }
+        };
         Tool {
             inner: Arc::new(Inner {
                 definition,
+                headers,
                 scopes,
                 rules,
                 output,
