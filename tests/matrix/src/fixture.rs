@@ -283,7 +283,10 @@ fn user(id: String) -> Option<String> {
 
 /// Greets.
 #[prompt(title = "Greeter")]
-fn greet(name: String, tone: Option<String>) -> String {
+fn greet(
+    name: String,
+    #[mcp(complete_with = ["formal", "friendly", "frosty"])] tone: Option<String>,
+) -> String {
     format!(
         "Greet {name} in a {} tone.",
         tone.unwrap_or_else(|| "friendly".to_owned())
@@ -292,5 +295,7 @@ fn greet(name: String, tone: Option<String>) -> String {
 
 /// A tool that comes and goes.
 pub(crate) fn visitor() -> mcp_server::Tool {
-    mcp_server::Tool::builder("visitor").call(|_: serde_json::Value, _ctx| Ok("hello".to_owned()))
+    mcp_server::Tool::builder("visitor")
+        .input_schema(r#"{"type":"object"}"#)
+        .call(|_: serde_json::Value, _ctx| Ok("hello".to_owned()))
 }
