@@ -35,9 +35,6 @@ pub struct StreamOptions {
     /// take to finish and be written. Then the connection ends regardless.
     /// Default: 5 seconds.
     pub drain: Duration,
-    /// Bytes of answers that may wait for the peer to read them before the
-    /// connection stops producing more. Default: 1 MiB.
-    pub high_water: usize,
     /// Ends the connection when the peer has read nothing for this long while
     /// answers were waiting. Default: none, because a local client may be
     /// suspended for any time.
@@ -48,7 +45,6 @@ impl Default for StreamOptions {
     fn default() -> Self {
         Self {
             drain: Duration::from_secs(5),
-            high_water: 1024 * 1024,
             write_stall: None,
         }
     }
@@ -186,10 +182,10 @@ struct Pump {
 impl Pump {
     fn new(connection: Connection, options: StreamOptions) -> Self {
         Self {
+            out: connection.outbox(),
             connection,
             clock: Clock::start(),
             input: BytesMut::new(),
-            out: Outbox::new(options.high_water),
             options,
             unflushed: false,
             ending: None,

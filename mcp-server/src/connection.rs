@@ -100,6 +100,12 @@ impl Connection {
         }
     }
 
+    /// An outbox with the high-water mark of the server's limits.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.service.config().limits().outbox_high)
+    }
+
     /// The stream has no more input: end of file, error and hang-up alike. Calls in flight get a bounded
     /// time to end.
     pub fn end_of_input(&mut self) {
