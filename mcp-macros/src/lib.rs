@@ -51,11 +51,15 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore
 /// /// The configuration.
 /// #[resource("config://app", mime_type = "application/json")]
-/// fn config() -> String { … }
+/// fn config() -> &'static str {
+///     "{}"
+/// }
 ///
 /// /// A user's profile.
 /// #[resource(template = "users://{id}/profile")]
-/// async fn profile(id: u64) -> Result<Option<String>, DatabaseError> { … }
+/// async fn profile(id: u64, database: State<Database>) -> Result<Option<String>, DatabaseError> {
+///     database.profile(id).await
+/// }
 /// ```
 ///
 /// # Options
@@ -78,7 +82,9 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore
 /// /// Asks for a code review.
 /// #[prompt]
-/// fn review(code: String, #[mcp(complete_with = ["rust", "python"])] language: Option<String>) -> String { … }
+/// fn review(code: &str, #[mcp(complete_with = ["rust", "python"])] language: Option<&str>) -> String {
+///     format!("Review this {} code:\n{code}", language.unwrap_or_default())
+/// }
 /// ```
 ///
 /// # Options

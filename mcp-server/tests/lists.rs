@@ -111,7 +111,7 @@ fn a_cursor_of_a_filtered_list_belongs_to_its_caller() {
     let (ada, bob) = (caller("ada", &["odd"]), caller("bob", &[]));
     let first = ada.list_tools(None).wait().unwrap();
     assert_eq!(
-        (names(&first), first.cache_scope.clone()),
+        (names(&first), first.cache_scope),
         (vec!["tool_0", "tool_1"], Some(CacheScope::Private))
     );
     let second = bob.list_tools(None).wait().unwrap();

@@ -15,12 +15,7 @@ fn texts(result: &GetPromptResult) -> Vec<(Role, &str)> {
     result
         .messages
         .iter()
-        .map(|message| {
-            (
-                message.role.clone(),
-                message.content.as_text().unwrap_or_default(),
-            )
-        })
+        .map(|message| (message.role, message.content.as_text().unwrap_or_default()))
         .collect()
 }
 
