@@ -396,12 +396,22 @@ impl Link {
     /// peers could keep each other busy with errors.
     fn refuse_malformed(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
         self.violation();
-        if matches!(malformed.form, Some(Kind::Notification | Kind::Result | Kind::Error)) {
+        if matches!(
+            malformed.form,
+            Some(Kind::Notification | Kind::Result | Kind::Error)
+        ) {
             return;
         }
-        let id = malformed.id.get(frame).and_then(|token| core::str::from_utf8(token).ok());
+        let id = malformed
+            .id
+            .get(frame)
+            .and_then(|token| core::str::from_utf8(token).ok());
         let id = id.and_then(WireId::from_token);
-        write_failure(out, id.as_ref(), &WireError::new(malformed.code(), malformed.message()));
+        write_failure(
+            out,
+            id.as_ref(),
+            &WireError::new(malformed.code(), malformed.message()),
+        );
     }
 
     fn request_received(

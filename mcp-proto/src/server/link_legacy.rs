@@ -198,7 +198,9 @@ impl Link {
 
 /// Tells the client that its answer to `request` is no longer wanted.
 pub(super) fn write_withdrawn(out: &mut Outbox, request: RequestId) {
-    out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
+    out.put(
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
+    );
     write::integer(out, request.wire());
     out.put(b"}}\n");
 }
