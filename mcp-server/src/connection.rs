@@ -65,6 +65,8 @@ pub struct Connection {
     woken: Vec<usize>,
     hub: Registration,
     sealer: Arc<Sealer>,
+    /// A call had something to say while the outbox was full.
+    backlog: bool,
     input_over: bool,
     draining: bool,
     drain_until: Option<Instant>,
@@ -94,6 +96,7 @@ impl Connection {
             woken: Vec::new(),
             hub,
             sealer,
+            backlog: false,
             input_over: false,
             draining: false,
             drain_until: None,
@@ -131,6 +134,9 @@ impl Connection {
         if self.draining && self.drain_until.is_none() {
             self.link.drain(out);
             self.drain_until = Some(now.instant + self.service.config().limits().shutdown_bound);
+        }
+        if core::mem::take(&mut self.backlog) {
+            self.drain_all(now, out);
         }
         self.poll_woken(now, out);
         let read = loop {
@@ -225,6 +231,22 @@ impl Connection {
         self.woken = woken;
     }
 
+    /// Lets every call say what had no room before.
+    fn drain_all(&mut self, now: Now, out: &mut Outbox) {
+        for place in &mut self.slots {
+            let Some((id, running)) = &mut place.call else {
+                continue;
+            };
+            running.drain(&mut LinkSink {
+                link: &mut self.link,
+                id: *id,
+                now,
+                out,
+            });
+        }
+        self.backlog = out.is_full();
+    }
+
     fn poll_slot(&mut self, slot: usize, now: Now, out: &mut Outbox) {
         let Some(place) = self.slots.get_mut(slot) else {
             return;
@@ -241,7 +263,10 @@ impl Connection {
             out,
         };
         running.drain(&mut sink);
-        let Poll::Ready(finish) = polled else { return };
+        let Poll::Ready(finish) = polled else {
+            self.backlog |= out.is_full();
+            return;
+        };
         // `Stale` means that the peer cancelled in between: nothing may be sent.
         let _ = match finish {
             Finish::Reply {

@@ -43,7 +43,8 @@ impl Rig {
     fn poll(&mut self) -> Demand {
         let waker = Waker::from(Arc::clone(&self.woken));
         let mut cx = TaskContext::from_waker(&waker);
-        self.connection.poll(&mut cx, self.now, &mut self.input, &mut self.out)
+        self.connection
+            .poll(&mut cx, self.now, &mut self.input, &mut self.out)
     }
 
     fn say(&mut self, line: &str) -> Vec<Value> {
@@ -56,7 +57,9 @@ impl Rig {
     fn written(&mut self) -> Vec<Value> {
         let bytes = self.out.copy_to_bytes(self.out.remaining());
         let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
-        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
     }
 
     fn call(&mut self, id: u32, tool: &str, more: &str) -> Vec<Value> {
@@ -107,24 +110,26 @@ fn gated(gate: &Arc<Gate>) -> Server {
     let gate = Arc::clone(gate);
     Server::new("test", "1.0.0")
         .tool(
-            Tool::builder("wait").input_schema(object_schema()).call_async(
-                move |_: Value, _: Context| {
+            Tool::builder("wait")
+                .input_schema(object_schema())
+                .call_async(move |_: Value, _: Context| {
                     let gate = Arc::clone(&gate);
                     async move {
                         gate.pass().await;
                         Ok::<_, HandlerError>("passed".to_owned())
                     }
-                },
-            ),
+                }),
         )
         .tool(
             Tool::builder("quick")
                 .input_schema(object_schema())
                 .call(|_: Value, _: Context| Ok::<_, HandlerError>("quick".to_owned())),
         )
-        .tool(Tool::builder("panic").input_schema(object_schema()).call(
-            |_: Value, _: Context| -> Result<String, HandlerError> { panic!("a secret") },
-        ))
+        .tool(
+            Tool::builder("panic").input_schema(object_schema()).call(
+                |_: Value, _: Context| -> Result<String, HandlerError> { panic!("a secret") },
+            ),
+        )
 }
 
 #[test]
@@ -136,7 +141,11 @@ fn a_pending_call_delays_nobody_and_is_answered_when_it_wakes() {
     assert_eq!(quick[0]["result"]["content"][0]["text"], "quick");
     assert_eq!(rig.woken.0.load(Ordering::SeqCst), 0);
     gate.open();
-    assert_eq!(rig.woken.0.load(Ordering::SeqCst), 1, "the driver hears of it");
+    assert_eq!(
+        rig.woken.0.load(Ordering::SeqCst),
+        1,
+        "the driver hears of it"
+    );
     rig.poll();
     assert_eq!(rig.written()[0]["id"], 1);
 }
@@ -146,7 +155,10 @@ fn a_panicking_handler_answers_without_leaking_and_hurts_nobody() {
     let gate = Arc::new(Gate::default());
     let mut rig = Rig::new(gated(&gate).build().unwrap());
     let answer = rig.call(1, "panic", "");
-    assert!(answer[0].get("error").is_some() || answer[0]["result"]["isError"] == true, "{answer:?}");
+    assert!(
+        answer[0].get("error").is_some() || answer[0]["result"]["isError"] == true,
+        "{answer:?}"
+    );
     assert!(!answer[0].to_string().contains("secret"), "{answer:?}");
     assert_eq!(rig.call(2, "quick", "").len(), 1);
 }
@@ -182,7 +194,10 @@ fn the_end_of_input_lets_calls_finish_within_a_bound() {
     hung.connection.end_of_input();
     assert!(!hung.poll().done);
     hung.now.instant = bound;
-    assert!(hung.poll().done, "a handler that never ends does not keep the process");
+    assert!(
+        hung.poll().done,
+        "a handler that never ends does not keep the process"
+    );
 }
 
 #[test]
@@ -195,14 +210,57 @@ fn changes_reach_listeners_of_both_eras_on_one_stream() {
     ));
     assert_eq!(ack[0]["method"], "notifications/subscriptions/acknowledged");
     assert!(service.tools().remove("quick"));
-    assert!(rig.woken.0.load(Ordering::SeqCst) > 0, "the driver hears of it");
+    assert!(
+        rig.woken.0.load(Ordering::SeqCst) > 0,
+        "the driver hears of it"
+    );
     rig.poll();
     let written = rig.written();
     assert_eq!(written.len(), 2, "one tagged, one legacy: {written:?}");
-    assert!(written.iter().all(|frame| frame["method"] == "notifications/tools/list_changed"));
+    assert!(
+        written
+            .iter()
+            .all(|frame| frame["method"] == "notifications/tools/list_changed")
+    );
     rig.connection.shutdown();
     rig.poll();
     let end = rig.written();
     assert_eq!(end[0]["id"], "s", "{end:?}");
     assert!(rig.poll().done);
+}
+
+#[test]
+fn what_a_waiting_call_logs_is_not_lost_while_the_peer_does_not_read() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let server = Server::new("test", "1.0.0").tool(
+        Tool::builder("chatty")
+            .input_schema(object_schema())
+            .call_async(move |_: Value, ctx: Context| {
+                let gate = Arc::clone(&held);
+                async move {
+                    for line in 0..3 {
+                        ctx.info(format!("line {line}"));
+                    }
+                    gate.pass().await;
+                    Ok::<_, HandlerError>("done".to_owned())
+                }
+            }),
+    );
+    let mut rig = Rig::new(server.build().unwrap());
+    rig.out = Outbox::new(1);
+    rig.call(1, "chatty", "");
+    let level = META.replace(
+        "\"_meta\":{",
+        "\"_meta\":{\"io.modelcontextprotocol/logLevel\":\"debug\",",
+    );
+    let written = rig.say(&format!(
+        r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{{level},"name":"chatty","arguments":{{}}}}}}"#
+    ));
+    let mut lines = written.len();
+    for _ in 0..10 {
+        rig.poll();
+        lines += rig.written().len();
+    }
+    assert_eq!(lines, 3, "the handler still waits, its words are out");
 }
