@@ -3,6 +3,7 @@
 //! Owns the list of parts and what runs in which order. Each part lives in a module of its own and knows nothing of the
 //! others. This crate must never be a dependency of anything that is shipped.
 
+mod bench;
 mod conformance;
 mod cratecount;
 mod interop;
@@ -72,6 +73,14 @@ fn main() -> ExitCode {
             print!("{}", usage());
             ExitCode::SUCCESS
         }
+        Ok(Command::Bench(options)) => match bench::run(&options) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("xtask: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(Command::Test { only, release }) => match test(&only, release) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
@@ -90,6 +99,7 @@ fn main() -> ExitCode {
 
 enum Command {
     Help,
+    Bench(bench::Options),
     Test { only: Vec<String>, release: bool },
 }
 
@@ -98,6 +108,7 @@ fn parse(arguments: &[String]) -> Result<Command, String> {
     match words.next().map(String::as_str) {
         None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
         Some("test") => {}
+        Some("bench") => return bench::options(words).map(Command::Bench),
         Some(other) => return Err(format!("unknown command `{other}`")),
     }
     let mut only = Vec::new();
@@ -136,6 +147,7 @@ fn usage() -> String {
     for (name, _, about) in PARTS {
         text.push_str(&format!("  {name:<12} {about}\n"));
     }
+    text.push_str(bench::USAGE);
     text
 }
 

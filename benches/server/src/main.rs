@@ -1,0 +1,60 @@
+//! The tools that every peer in `../peers` has, as the documentation would have one write them.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use mcp_server::{Json, Server, tool};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+#[derive(Serialize, JsonSchema)]
+struct Sum {
+    result: i64,
+}
+
+/// Echo the message back
+#[tool]
+fn echo(message: String) -> String {
+    message
+}
+
+/// Add two integers
+#[tool]
+fn add(a: i64, b: i64) -> Json<Sum> {
+    Json(Sum { result: a + b })
+}
+
+/// Return 64 KiB of text
+#[tool]
+fn large() -> String {
+    "The quick brown fox jumps over the lazy dog, 0123456789 times..\n".repeat(1024)
+}
+
+/// Wait
+#[tool]
+async fn sleep(ms: u64) -> String {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    String::from("slept")
+}
+
+/// Keep a thread busy
+#[tool(blocking)]
+fn burn(ms: u64) -> String {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(ms) {
+        std::hint::spin_loop();
+    }
+    String::from("burned")
+}
+
+fn main() -> ExitCode {
+    let server = Server::new("bench", "1.0.0");
+    mcp_driver_tokio::run(
+        server
+            .tool(echo)
+            .tool(add)
+            .tool(large)
+            .tool(sleep)
+            .tool(burn),
+    )
+}
