@@ -7,9 +7,9 @@
 //!   so that a stray `println!` lands on stderr;
 //! - over any `AsyncRead + AsyncWrite` with the same framing: [`serve_io`], and
 //!   over TCP and Unix sockets: [`serve_tcp`], [`serve_unix`];
-//! - over Streamable HTTP (feature `http`, on by default): [`http::serve`], and
+//! - over Streamable HTTP (feature `http`, on by default): [`http::serve()`], and
 //!   [`http::McpService`] for mounting in axum or any other `tower` stack;
-//! - as a whole process that reads its arguments and minds its signals: [`run`].
+//! - as a whole process that reads its arguments and minds its signals: [`run()`].
 
 #![forbid(unsafe_code)]
 

@@ -162,7 +162,7 @@ pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
 ///
 /// # Errors
 /// When the address cannot be bound or must not be (see
-/// [`serve`](crate::http::serve)), or the runtime cannot start.
+/// [`serve`](crate::http::serve())), or the runtime cannot start.
 #[cfg(feature = "http")]
 pub fn run_http<S: IntoService>(
     server: S,

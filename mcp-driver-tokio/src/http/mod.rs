@@ -1,6 +1,6 @@
 //! Streamable HTTP on hyper.
 //!
-//! [`serve`] owns a listener: it accepts, keeps deadlines, answers the health
+//! [`serve()`] owns a listener: it accepts, keeps deadlines, answers the health
 //! probes and ends gracefully. [`McpService`] is the endpoint alone, a
 //! `tower` service for mounting in axum or any other stack:
 //!

@@ -101,7 +101,7 @@ impl AsyncWrite for StdioWriter {
 /// End of file, an error and a hang-up on the input all mean the end; calls
 /// that still run get the drain bound of [`StreamOptions`]. So does a hang-up on
 /// the output, at once, for nobody would hear an answer. Signals are left
-/// alone: see [`run`](crate::run) for the whole life of a stdio process.
+/// alone: see [`run`](crate::run()) for the whole life of a stdio process.
 ///
 /// # Errors
 /// When the standard streams cannot be taken, or the server does not compile.
