@@ -171,6 +171,13 @@ impl<V> Slab<V> {
         }
     }
 
+    /// The value in a slot, whatever its generation, with its key.
+    pub(crate) fn at(&self, slot: u32) -> Option<((u32, u32), &V)> {
+        let entry = self.entries.get(slot as usize)?;
+        let value = entry.value.as_ref()?;
+        Some(((slot, entry.generation), value))
+    }
+
     /// All values with their keys, by slot.
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), &V)> {
         self.entries.iter().enumerate().filter_map(|(slot, entry)| {
@@ -255,6 +262,24 @@ impl WireId {
         }
     }
 
+    /// A number that equal ids share, whatever way they are written.
+    pub(crate) fn digest(&self) -> u32 {
+        let token = match self.as_bytes() {
+            b"-0" => "0",
+            _ => self.as_str(),
+        };
+        if memchr::memchr(b'\\', token.as_bytes()).is_none() {
+            return token.bytes().fold(SEED, mixed);
+        }
+        // Only a string holds an escape. Its quotes count, as they do without one.
+        let contents = token.get(1..token.len() - 1).unwrap_or_default();
+        let digest = text::decoded(contents).fold(mixed(SEED, b'"'), |digest, character| {
+            let mut bytes = [0; 4];
+            character.encode_utf8(&mut bytes).bytes().fold(digest, mixed)
+        });
+        mixed(digest, b'"')
+    }
+
     /// Stores a token that is known to be a JSON string or integer.
     fn copied(token: &str) -> Self {
         let mut bytes = [0; INLINE_MAX];
@@ -267,6 +292,13 @@ impl WireId {
             bytes,
         })
     }
+}
+
+/// Where a digest begins (FNV-1a).
+const SEED: u32 = 0x811c_9dc5;
+
+fn mixed(digest: u32, byte: u8) -> u32 {
+    (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193)
 }
 
 impl PartialEq for WireId {

@@ -168,7 +168,11 @@ proptest! {
         status in prop::sample::select(vec![200_u16, 400, 404]),
         finish in any::<bool>(),
     ) {
-        let accepts = Accepts { json, stream };
+        let accepts = Accepts {
+            json,
+            stream,
+            prefers_stream: false,
+        };
         prop_assume!(!accepts.nothing());
         let mut now = Instant::from_micros(0);
         let mut exchange = Exchange::open(now, accepts, Pace::default());

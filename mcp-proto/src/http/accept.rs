@@ -5,7 +5,8 @@
 //!
 //! The rule for `Accept` is wider than what clients owe us (they MUST list both types): a missing
 //! header and wildcards count for both, `q=0` excludes, the most specific range decides. A client
-//! that takes neither type gets 406; one that takes JSON alone gets no stream, so no notifications.
+//! that takes neither type gets 406; one that takes JSON alone gets no stream, so no notifications; one
+//! that names the stream type first, or gives it more weight, gets streams.
 
 use ::http::{HeaderMap, header};
 
@@ -16,6 +17,8 @@ pub struct Accepts {
     pub json: bool,
     /// A stream of server-sent events.
     pub stream: bool,
+    /// Of the two, rather the stream: it has more weight, or the same weight and was named first.
+    pub prefers_stream: bool,
 }
 
 impl Accepts {
@@ -23,6 +26,7 @@ impl Accepts {
     pub const BOTH: Self = Self {
         json: true,
         stream: true,
+        prefers_stream: false,
     };
 
     /// Whether neither kind is taken.
@@ -38,6 +42,7 @@ pub fn accepts(headers: &HeaderMap) -> Accepts {
     let mut json = Best::default();
     let mut stream = Best::default();
     let mut given = false;
+    let mut position = 0;
     for value in headers.get_all(header::ACCEPT) {
         given = true;
         // What every conforming client sends.
@@ -49,15 +54,17 @@ pub fn accepts(headers: &HeaderMap) -> Accepts {
         for range in split_quoted(value, b',') {
             let mut pieces = split_quoted(range, b';');
             let media = pieces.next().unwrap_or_default().trim();
-            let refused = pieces.any(is_zero_weight);
-            json.offer(media, "application", "json", refused);
-            stream.offer(media, "text", "event-stream", refused);
+            let weight = pieces.find_map(weight).unwrap_or(FULL_WEIGHT);
+            position += 1;
+            json.offer(media, "application", "json", weight, position);
+            stream.offer(media, "text", "event-stream", weight, position);
         }
     }
     if given {
         Accepts {
-            json: json.taken,
-            stream: stream.taken,
+            json: json.weight > 0,
+            stream: stream.weight > 0,
+            prefers_stream: stream.is_preferred_to(&json),
         }
     } else {
         Accepts::BOTH
@@ -68,18 +75,20 @@ pub fn accepts(headers: &HeaderMap) -> Accepts {
 #[derive(Default)]
 struct Best {
     specificity: u8,
-    taken: bool,
+    /// In thousandths; 0 refuses.
+    weight: u16,
+    position: u32,
 }
 
 impl Best {
-    fn offer(&mut self, range: &str, main: &str, sub: &str, refused: bool) {
+    fn offer(&mut self, range: &str, main: &str, sub: &str, weight: u16, position: u32) {
         let Some((range_main, range_sub)) = range.split_once('/') else {
             return;
         };
         let (range_main, range_sub) = (range_main.trim(), range_sub.trim());
         let specificity = if range_main.eq_ignore_ascii_case(main) {
             if range_sub.eq_ignore_ascii_case(sub) {
-                3
+                NAMED
             } else if range_sub == "*" {
                 2
             } else {
@@ -90,22 +99,49 @@ impl Best {
         } else {
             return;
         };
-        // Of two equally specific ranges the one that takes it counts.
-        if specificity > self.specificity {
-            (self.specificity, self.taken) = (specificity, !refused);
-        } else if specificity == self.specificity {
-            self.taken |= !refused;
+        // Of two equally specific ranges the heavier one counts.
+        if (specificity, weight) > (self.specificity, self.weight) {
+            *self = Self {
+                specificity,
+                weight,
+                position,
+            };
         }
+    }
+
+    /// Only what a client names has an order: wildcards prefer nothing.
+    fn is_preferred_to(&self, other: &Self) -> bool {
+        self.specificity == NAMED
+            && self.weight > 0
+            && (self.weight > other.weight
+                || (other.specificity == NAMED
+                    && self.weight == other.weight
+                    && self.position < other.position))
     }
 }
 
-fn is_zero_weight(parameter: &str) -> bool {
-    parameter.split_once('=').is_some_and(|(name, value)| {
-        let value = value.trim();
-        name.trim().eq_ignore_ascii_case("q")
-            && value.starts_with('0')
-            && value.bytes().all(|b| matches!(b, b'0' | b'.'))
-    })
+/// The specificity of a range without wildcards.
+const NAMED: u8 = 3;
+
+const FULL_WEIGHT: u16 = 1000;
+
+/// The weight that a parameter states (RFC 9110, 12.4.2), in thousandths; one that cannot be read counts in full.
+fn weight(parameter: &str) -> Option<u16> {
+    let (name, value) = parameter.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let Some(decimals) = value.trim().strip_prefix('0') else {
+        return Some(FULL_WEIGHT);
+    };
+    let decimals = decimals.strip_prefix('.').unwrap_or(decimals);
+    let digit = |at: usize| match decimals.as_bytes().get(at) {
+        None => Some(0),
+        Some(byte) if byte.is_ascii_digit() => Some(u16::from(byte - b'0')),
+        Some(_) => None,
+    };
+    let thousandths = || Some(digit(0)? * 100 + digit(1)? * 10 + digit(2)?);
+    Some(thousandths().unwrap_or(FULL_WEIGHT))
 }
 
 /// Splits at `separator` outside of quoted strings.
@@ -197,11 +233,26 @@ mod tests {
             (&["application/jsonx, json"], false, false),
             (&["text/event-stream;q=0, text/event-stream"], false, true),
         ] {
-            assert_eq!(
-                accepts(&with(header::ACCEPT, values)),
-                Accepts { json, stream },
-                "{values:?}"
-            );
+            let accepts = accepts(&with(header::ACCEPT, values));
+            assert_eq!((accepts.json, accepts.stream), (json, stream), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_preferred_when_the_client_says_so() {
+        for (value, preferred) in [
+            ("text/event-stream, application/json", true),
+            ("application/json;q=0.5, text/event-stream;q=0.9", true),
+            ("application/json;q=0.25, text/event-stream;q=0.250", false),
+            ("text/event-stream", true),
+            ("text/event-stream, */*", false),
+            ("text/event-stream;q=0.9, application/json", false),
+            ("application/json, text/event-stream", false),
+            ("*/*", false),
+            ("text/event-stream;q=0, application/json;q=0", false),
+        ] {
+            let accepts = accepts(&with(header::ACCEPT, &[value]));
+            assert_eq!(accepts.prefers_stream, preferred, "{value}");
         }
     }
 

@@ -253,7 +253,9 @@ impl Exchange<Open> {
         status: StatusCode,
         message: impl FnOnce(&mut Outbox),
     ) -> Exchange<Draining> {
-        if !self.state.stream && !self.state.accepts.json && status == StatusCode::OK {
+        let accepts = self.state.accepts;
+        let wants_stream = !accepts.json || accepts.prefers_stream;
+        if !self.state.stream && wants_stream && status == StatusCode::OK {
             self.commit(now);
         }
         let Open {
@@ -456,6 +458,7 @@ mod tests {
         let mut exchange = opened(Accepts {
             json: true,
             stream: false,
+            prefers_stream: false,
         });
         assert_eq!(exchange.wakeup(), None);
         assert!(!exchange.event(START, |out| out.put(b"lost")));
@@ -473,6 +476,7 @@ mod tests {
         let streams = Accepts {
             json: false,
             stream: true,
+            prefers_stream: false,
         };
         let mut done = opened(streams).finish(START, StatusCode::OK, |out| out.put(b"{}"));
         assert_eq!(
@@ -493,6 +497,7 @@ mod tests {
         let mut done = opened(Accepts {
             json: true,
             stream: false,
+            prefers_stream: false,
         })
         .end(START);
         assert_eq!(done.take_head().unwrap().status, 202);

@@ -48,6 +48,11 @@ pub fn eq_tokens(a: &str, b: &str) -> bool {
     }
 }
 
+/// The characters of string contents, up to the first broken escape.
+pub(crate) fn decoded(contents: &str) -> impl Iterator<Item = char> {
+    Decoded::new(contents).map_while(|character| character)
+}
+
 /// Whether `token` is one complete JSON string.
 #[must_use]
 pub fn is_string(token: &str) -> bool {

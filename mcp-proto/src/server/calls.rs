@@ -37,12 +37,78 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Calls {
     slab: Slab<Entry>,
+    index: Index,
+    subscriptions: usize,
+}
+
+/// Slots by the digest of their id: chains through one table, so that nothing is allocated once it is large enough.
+#[derive(Debug, Default)]
+struct Index {
+    /// The first slot of each chain; a power of two of them.
+    heads: Vec<u32>,
+    /// The slot behind each slot.
+    next: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Index {
+    fn head(&mut self, digest: u32) -> Option<&mut u32> {
+        let mask = self.heads.len().checked_sub(1)?;
+        // The multiplication of the digest leaves its best bits on top.
+        let at = (digest ^ (digest >> 15)) as usize & mask;
+        self.heads.get_mut(at)
+    }
+
+    fn first(&self, digest: u32) -> u32 {
+        let Some(mask) = self.heads.len().checked_sub(1) else { return NONE };
+        let at = (digest ^ (digest >> 15)) as usize & mask;
+        self.heads.get(at).copied().unwrap_or(NONE)
+    }
+
+    fn after(&self, slot: u32) -> u32 {
+        self.next.get(slot as usize).copied().unwrap_or(NONE)
+    }
+
+    fn link(&mut self, slot: u32, digest: u32) {
+        let Some(head) = self.head(digest) else { return };
+        let behind = core::mem::replace(head, slot);
+        if self.next.len() <= slot as usize {
+            self.next.resize(slot as usize + 1, NONE);
+        }
+        if let Some(next) = self.next.get_mut(slot as usize) {
+            *next = behind;
+        }
+    }
+
+    fn unlink(&mut self, slot: u32, digest: u32) {
+        let behind = self.after(slot);
+        let mut at = self.first(digest);
+        if at == slot {
+            if let Some(head) = self.head(digest) {
+                *head = behind;
+            }
+            return;
+        }
+        while at != NONE {
+            let next = self.after(at);
+            if next == slot {
+                if let Some(next) = self.next.get_mut(at as usize) {
+                    *next = behind;
+                }
+                return;
+            }
+            at = next;
+        }
+    }
 }
 
 impl Calls {
     pub(super) fn new(max: usize) -> Self {
         Self {
             slab: Slab::new(max),
+            index: Index::default(),
+            subscriptions: 0,
         }
     }
 
@@ -52,6 +118,8 @@ impl Calls {
         context: &CallContext,
         subscription: Option<Box<Subscription>>,
     ) -> Option<CallId> {
+        let digest = id.digest();
+        let listens = subscription.is_some();
         let entry = Entry {
             id,
             revision: context.revision,
@@ -61,14 +129,42 @@ impl Calls {
             waiting: None,
             subscription,
         };
-        self.slab.insert(entry).ok().map(CallId::new)
+        let key = self.slab.insert(entry).ok()?;
+        self.subscriptions += usize::from(listens);
+        if self.slab.len() > self.index.heads.len() {
+            self.grow();
+        } else {
+            self.index.link(key.0, digest);
+        }
+        Some(CallId::new(key))
     }
 
+    /// Twice the chains, and every call in its own.
+    fn grow(&mut self) {
+        let chains = (self.index.heads.len() * 2).max(8);
+        self.index.heads.clear();
+        self.index.heads.resize(chains, NONE);
+        for ((slot, _), entry) in self.slab.iter() {
+            self.index.link(slot, entry.id.digest());
+        }
+    }
+
+    /// The call with this id. Does not depend on how many there are.
     pub(super) fn find(&self, id: &WireId) -> Option<CallId> {
-        self.slab
-            .iter()
-            .find(|(_, entry)| entry.id == *id)
-            .map(|(key, _)| CallId::new(key))
+        let mut slot = self.index.first(id.digest());
+        while slot != NONE {
+            let (key, entry) = self.slab.at(slot)?;
+            if entry.id == *id {
+                return Some(CallId::new(key));
+            }
+            slot = self.index.after(slot);
+        }
+        None
+    }
+
+    /// How many of the calls are subscriptions.
+    pub(super) const fn subscriptions(&self) -> usize {
+        self.subscriptions
     }
 
     pub(super) fn get(&mut self, call: CallId) -> Result<&mut Entry, Stale> {
@@ -78,7 +174,10 @@ impl Calls {
 
     pub(super) fn remove(&mut self, call: CallId) -> Result<Entry, Stale> {
         let (slot, generation) = call.key();
-        self.slab.remove(slot, generation).ok_or(Stale)
+        let entry = self.slab.remove(slot, generation).ok_or(Stale)?;
+        self.index.unlink(slot, entry.id.digest());
+        self.subscriptions -= usize::from(entry.subscription.is_some());
+        Ok(entry)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CallId, &Entry)> {
@@ -89,5 +188,51 @@ impl Calls {
 
     pub(super) fn len(&self) -> usize {
         self.slab.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_types::Revision;
+
+    fn id(token: &str) -> WireId {
+        WireId::from_token(token).expect("an id")
+    }
+
+    #[test]
+    fn every_call_is_found_by_its_id_and_by_no_other_while_the_table_grows_and_shrinks() {
+        let context = CallContext::new(Revision::LATEST);
+        let mut calls = Calls::new(4096);
+        let mut open: Vec<Option<CallId>> = vec![None; 1000];
+        // A walk that opens and closes in an order without pattern.
+        let mut at = 7_usize;
+        for _ in 0..20_000 {
+            at = (at * 1_103_515_245 + 12_345) % 2_147_483_648;
+            let n = (at / 8) % open.len();
+            let wire = WireId::from(n as u64);
+            assert_eq!(calls.find(&wire), open[n]);
+            open[n] = match open[n] {
+                Some(call) => {
+                    assert_eq!(calls.remove(call).expect("open").id, wire);
+                    None
+                }
+                None => calls.insert(wire, &context, None),
+            };
+        }
+        assert_eq!(calls.len(), open.iter().flatten().count());
+    }
+
+    #[test]
+    fn ids_are_found_however_they_are_written() {
+        let context = CallContext::new(Revision::LATEST);
+        let mut calls = Calls::new(16);
+        for token in [r#""a\u0062\u00e9""#, "0", "7", r#""7""#] {
+            assert!(calls.insert(id(token), &context, None).is_some());
+        }
+        assert!(calls.find(&id("\"ab\u{e9}\"")).is_some());
+        assert!(calls.find(&id("-0")).is_some());
+        assert_ne!(calls.find(&id("7")), calls.find(&id(r#""7""#)));
+        assert!(calls.find(&id(r#""a""#)).is_none());
     }
 }

@@ -459,7 +459,7 @@ impl Link {
             }
             Method::Listen => {
                 let filter = Filter::granted(&inbound, &self.config)?;
-                if self.subscriptions().count() >= self.config.limits().max_listens {
+                if self.calls.subscriptions() >= self.config.limits().max_listens {
                     return Err(judge::overloaded("too many subscriptions are open"));
                 }
                 self.check_capacity()?;

@@ -82,6 +82,7 @@ impl Reader {
             Accepts {
                 json: false,
                 stream: true,
+                prefers_stream: false,
             },
             shared.pace,
         );
