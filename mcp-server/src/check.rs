@@ -15,6 +15,8 @@ use crate::suggest::closest;
 const MAX_VIOLATIONS: usize = 8;
 /// Schema nodes visited for one value. Nested alternatives multiply; hostile values would make them explode.
 const FUEL: u32 = 200_000;
+/// Schema nodes inside of each other. Values are at most 64 deep; a reference that leads to itself has no end.
+const MAX_DEPTH: u32 = 256;
 /// Characters of a string that comes from the caller and is shown back.
 const MAX_SHOWN: usize = 40;
 
@@ -96,6 +98,7 @@ pub(crate) fn violations(schema: &Value, value: &Value, nulls: Nulls) -> Vec<Vio
         root: schema,
         nulls,
         fuel: FUEL,
+        depth: 0,
         found: Vec::new(),
     };
     check.value(schema, value, "");
@@ -206,6 +209,7 @@ struct Check<'s> {
     root: &'s Value,
     nulls: Nulls,
     fuel: u32,
+    depth: u32,
     found: Vec<Violation>,
 }
 
@@ -224,10 +228,19 @@ impl<'s> Check<'s> {
     }
 
     fn value(&mut self, schema: &'s Value, value: &Value, path: &str) {
+        if self.depth >= MAX_DEPTH {
+            self.fuel = 0;
+        }
         self.fuel = self.fuel.saturating_sub(1);
         if self.fuel == 0 || self.found.len() >= MAX_VIOLATIONS {
             return;
         }
+        self.depth += 1;
+        self.node(schema, value, path);
+        self.depth -= 1;
+    }
+
+    fn node(&mut self, schema: &'s Value, value: &Value, path: &str) {
         let object = match schema {
             Value::Object(object) => object,
             Value::Bool(false) => return self.fail(path, "nothing", value),

@@ -129,6 +129,18 @@ fn hostile_values_run_out_of_fuel_instead_of_time() {
 }
 
 #[test]
+fn a_reference_without_end_is_refused_instead_of_followed() {
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"allOf": [{"$ref": "#"}]}),
+        json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+        json!({"not": {"not": {"$ref": "#"}}}),
+    ] {
+        assert_eq!(told(&schema, &json!({"a": 1})).len(), 1, "{schema}");
+    }
+}
+
+#[test]
 fn the_number_of_violations_and_the_length_of_names_are_bounded() {
     let schema = json!({"type": "object", "additionalProperties": false});
     let many: Map<String, Value> = (0..1000).map(|i| (format!("{i:0100}"), json!(i))).collect();

@@ -63,7 +63,9 @@ type Refusable = Result<Dispatched, WireError>;
 impl Call<'_> {
     fn list<T: Entry>(&self, shelf: &Shelf<T>) -> Refusable {
         let cursor = self.inbound.envelope.cursor;
-        let cursor = match cursor.is_some() {
+        // A null is no cursor: only "whether a non-null value was provided" counts (server/utilities/pagination).
+        let given = cursor.is_some() && self.inbound.text(cursor) != "null";
+        let cursor = match given {
             false => None,
             true => Some(
                 self.inbound

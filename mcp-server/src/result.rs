@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
+use mcp_proto::context::ClientFeatures;
 use mcp_proto::error::WireError;
 use mcp_types::{
     AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Json, ResourceLink,
@@ -87,6 +88,27 @@ impl HandlerError {
         self.0
     }
 
+    /// From words alone. Error types of other crates that wrap ours pass its words on; what a client did not declare is
+    /// recognised by them, because it has an answer of its own on the wire.
+    fn told(text: String) -> Self {
+        const FEATURES: [ClientFeatures; 6] = [
+            ClientFeatures::ELICITATION_FORM,
+            ClientFeatures::ELICITATION_URL,
+            ClientFeatures::SAMPLING,
+            ClientFeatures::SAMPLING_TOOLS,
+            ClientFeatures::SAMPLING_CONTEXT,
+            ClientFeatures::ROOTS,
+        ];
+        let undeclared = FEATURES.into_iter().map(AskError::Undeclared);
+        match undeclared
+            .into_iter()
+            .find(|error| error.to_string() == text)
+        {
+            Some(error) => Self(Kind::Ask(error)),
+            None => Self(Kind::Message(text)),
+        }
+    }
+
     /// From anything that displays; recognises our own errors inside.
     fn from_any<E: fmt::Display + 'static>(error: E) -> Self {
         let mut error = Some(error);
@@ -112,12 +134,10 @@ impl HandlerError {
         {
             return match AskError::find(boxed.as_ref()) {
                 Some(ask) => Self(Kind::Ask(ask.clone())),
-                None => Self(Kind::Message(boxed.to_string())),
+                None => Self::told(boxed.to_string()),
             };
         }
-        Self(Kind::Message(
-            error.map(|error| error.to_string()).unwrap_or_default(),
-        ))
+        Self::told(error.map(|error| error.to_string()).unwrap_or_default())
     }
 }
 
@@ -155,7 +175,10 @@ impl fmt::Debug for HandlerError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self::from_any(error)
+        match AskError::find(&error) {
+            Some(ask) => Self(Kind::Ask(ask.clone())),
+            None => Self::from_any(error),
+        }
     }
 }
 

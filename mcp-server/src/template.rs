@@ -397,6 +397,11 @@ impl<'a> Parser<'a> {
             count,
         };
         match operator {
+            Some(b'&') => self.lend(b'&', count),
+            Some(b';') => self.lend(b';', count),
+            _ => {}
+        }
+        match operator {
             None => self.parts.push(Part::Run(whole(b"/?#", Split::Commas))),
             Some(b'+') => {
                 let stop: &[u8] = match (self.has_query, self.has_fragment) {
@@ -439,6 +444,19 @@ impl<'a> Parser<'a> {
             }
         }
         Ok(())
+    }
+
+    /// `{?a}{&b}` expands to one list of pairs, all of which the expression in front takes: it knows the names of those that
+    /// follow it without a gap.
+    fn lend(&mut self, separator: u8, count: usize) {
+        for part in self.parts.iter_mut().rev() {
+            match part {
+                Part::Optional(_, hole) if hole.split == Split::Pairs(separator) => {
+                    hole.count += count;
+                }
+                _ => break,
+            }
+        }
     }
 
     fn variable(&mut self, name: &str, operator: Option<u8>) -> Result<(), TemplateError> {

@@ -126,3 +126,21 @@ fn more_literal_text_is_more_specific() {
     let specific = UriTemplate::parse("file:///logs/{name}").unwrap();
     assert!(specific.literal_len() > general.literal_len());
 }
+
+/// Found by fuzzing: the first expression took the whole query and knew only its own names.
+#[test]
+fn neighbouring_lists_of_pairs_are_one() {
+    for (uri, expected) in [
+        ("a:x?q=1&r=2&s=3", "q=1 r=2 s=3"),
+        ("a:x?s=3&q=1", "q=1 s=3"),
+        ("a:x?q=1", "q=1"),
+        ("a:x&r=2&s=3", "r=2 s=3"),
+        ("a:x", ""),
+        ("a:x?q=1&q=2", "no"),
+        ("a:x?t=1", "no"),
+    ] {
+        assert_eq!(matched("a:x{?q}{&r}{&s}", uri), expected, "{uri}");
+    }
+    assert_eq!(matched("a:x{;p}{;q}/y", "a:x;p=1;q=2/y"), "p=1 q=2");
+    assert_eq!(matched("a:x{?q}&r=2{&s}", "a:x?q=1&r=2&s=3"), "q=1 s=3");
+}

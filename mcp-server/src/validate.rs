@@ -6,8 +6,12 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::Segment;
 
-use crate::check::{Nulls, Violation, violations};
+use crate::check::{Nulls, Violation, join, kind_of, violations};
+
+/// Characters of a type's own complaint that are passed on.
+const MAX_REASON: usize = 200;
 
 /// Why a hand-written schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,15 +93,25 @@ impl Rules {
                 return Err(found);
             }
         }
-        serde_json::from_str(text).map_err(|error| {
-            let mut found = self.explain(text);
-            if found.is_empty() {
-                found = vec![
-                    deserialised::<A>(text)
-                        .unwrap_or_else(|| Violation::new("", "other arguments", plain(&error))),
-                ];
+        serde_json::from_str(text).or_else(|error| {
+            let value: Value = match serde_json::from_str(text) {
+                Ok(value) => value,
+                Err(error) => return Err(vec![Violation::new("", "JSON", plain(&error))]),
+            };
+            let found = self.violations(&value);
+            if !found.is_empty() {
+                return Err(found);
             }
-            found
+            // JSON Schema counts 1.0 as an integer and some callers write it so; serde does not.
+            if let Some(integral) = integral(&value)
+                && let Ok(arguments) = serde_json::from_str(&integral)
+            {
+                return Ok(arguments);
+            }
+            let found = deserialised::<A>(text, &value);
+            Err(vec![found.unwrap_or_else(|| {
+                Violation::new("", "other arguments", plain(&error))
+            })])
         })
     }
 
@@ -109,20 +123,86 @@ impl Rules {
     }
 }
 
+/// The text with every integral float written as an integer; `None` if there is none.
+fn integral(value: &Value) -> Option<String> {
+    const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
+    fn rewrite(value: &mut Value, changed: &mut bool) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let exact = number
+                    .as_f64()
+                    .filter(|float| float.fract() == 0.0 && float.abs() <= MAX_SAFE);
+                if let Some(integer) =
+                    exact.and_then(|float| format!("{float:.0}").parse::<i64>().ok())
+                {
+                    *value = Value::from(integer);
+                    *changed = true;
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|item| rewrite(item, changed)),
+            Value::Object(members) => members
+                .values_mut()
+                .for_each(|member| rewrite(member, changed)),
+            _ => {}
+        }
+    }
+    let mut value = value.clone();
+    let mut changed = false;
+    rewrite(&mut value, &mut changed);
+    changed.then(|| value.to_string())
+}
+
 /// The violation that only the type itself sees, such as a date that does not exist.
-fn deserialised<A: DeserializeOwned>(text: &str) -> Option<Violation> {
+fn deserialised<A: DeserializeOwned>(text: &str, value: &Value) -> Option<Violation> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let error = serde_path_to_error::deserialize::<_, A>(&mut deserializer).err()?;
-    let path = match error.path().to_string() {
-        root if root == "." => String::new(),
-        path => path,
-    };
+    let mut path = String::new();
+    let mut there = Some(value);
+    for segment in error.path() {
+        match segment {
+            Segment::Seq { index } => {
+                path.push_str(&format!("[{index}]"));
+                there = there.and_then(|value| value.get(index));
+            }
+            Segment::Map { key } => {
+                path = join(&path, key);
+                there = there.and_then(|value| value.get(key));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
     let message = plain(error.inner());
-    // Serde's own wording: "invalid type: string \"x\", expected u8".
-    Some(match message.rsplit_once(", expected ") {
-        Some((got, expected)) => Violation::new(&path, expected, got),
-        None => Violation::new(&path, "another value", message),
-    })
+    let got = there.map_or_else(|| "nothing".to_owned(), kind_of);
+    // Serde's own wording: "invalid type: string \"x\", expected u8". It repeats the value; ours tells its kind.
+    Some(
+        if let Some(name) = message.strip_prefix("duplicate field ") {
+            Violation::new(&path, "each name once", format!("{name} twice"))
+        } else if message.starts_with("invalid ")
+            && let Some((_, expected)) = message.rsplit_once(", expected ")
+        {
+            Violation::new(&path, in_words(expected), got)
+        } else {
+            let reason: String = message.chars().take(MAX_REASON).collect();
+            Violation::new(&path, format!("a value that is accepted ({reason})"), got)
+        },
+    )
+}
+
+/// The names of Rust's types mean nothing to a caller.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "i8" => "an integer from -128 to 127",
+        "i16" => "an integer from -32768 to 32767",
+        "i32" => "an integer from -2147483648 to 2147483647",
+        "i64" | "i128" | "isize" => "an integer",
+        "u8" => "an integer from 0 to 255",
+        "u16" => "an integer from 0 to 65535",
+        "u32" => "an integer from 0 to 4294967295",
+        "u64" | "u128" | "usize" => "an integer that is at least 0",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        other => other,
+    }
 }
 
 /// The message without its position, which means nothing to somebody who sent a value.
@@ -247,11 +327,38 @@ mod tests {
         let rules = Rules::generated(json!({"type": "object"}), false);
         assert_eq!(
             told(&rules, r#"{"when": 3, "list": []}"#),
-            "`when`: expected another value, got only even numbers are fine"
+            "`when`: expected a value that is accepted (only even numbers are fine), got the number 3"
         );
         assert_eq!(
             told(&rules, r#"{"when": 2, "list": [1, 256]}"#),
-            "`list[1]`: expected u8, got invalid value: integer `256`"
+            "`list[1]`: expected an integer from 0 to 255, got the number 256"
+        );
+    }
+
+    #[test]
+    fn an_integer_may_be_written_with_a_fraction_of_nothing() {
+        let rules = Rules::generated(json!({"type": "object"}), false);
+        assert_eq!(
+            rules
+                .parse::<Call>(r#"{"when": 4.0, "list": [1e1, 2]}"#)
+                .unwrap()
+                .list,
+            [10, 2]
+        );
+        assert!(rules.parse::<Call>(r#"{"when": 4.5, "list": []}"#).is_err());
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused_and_long_texts_are_not_repeated() {
+        let rules = Rules::generated(json!({"type": "object"}), false);
+        assert_eq!(
+            told(&rules, r#"{"when": 2, "when": 4, "list": []}"#),
+            "expected each name once, got `when` twice"
+        );
+        let long = format!(r#"{{"when": 2, "list": ["{}"]}}"#, "secret ".repeat(1000));
+        assert_eq!(
+            told(&rules, &long),
+            "`list[0]`: expected an integer from 0 to 255, got a string"
         );
     }
 

@@ -95,3 +95,24 @@ fn a_client_that_refuses_is_an_error_that_the_model_can_read() {
             .contains("the user is away")
     );
 }
+
+/// Another crate's error type, which passes the words of what it wraps on.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Wrapped(#[from] AskError);
+
+#[tool]
+async fn wrapped(ctx: Context) -> Result<String, Wrapped> {
+    ctx.elicit_schema("first", form("Who are you?")).await?;
+    Ok(String::new())
+}
+
+#[test]
+fn a_missing_capability_keeps_its_code_inside_of_other_errors() {
+    let service = Server::new("test", "1.0.0").tool(wrapped).build().unwrap();
+    let error = ToolRunner::new(service)
+        .call("wrapped", "{}")
+        .wait()
+        .unwrap_err();
+    assert_eq!(error.code, -32021);
+}
