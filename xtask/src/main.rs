@@ -5,7 +5,9 @@
 
 mod bench;
 mod conformance;
+mod counts;
 mod cratecount;
+mod fuzz;
 mod interop;
 mod policy;
 mod process;
@@ -31,7 +33,7 @@ struct Run {
 type Part = fn(&Run) -> Outcome;
 
 /// The parts in the order in which they run: the cheap ones first, so that a small slip is seen early.
-const PARTS: [(&str, Part, &str); 8] = [
+const PARTS: [(&str, Part, &str); 10] = [
     ("fmt", rust::format, "rustfmt changes nothing"),
     (
         "lint",
@@ -53,6 +55,16 @@ const PARTS: [(&str, Part, &str); 8] = [
         "unit",
         rust::unit,
         "unit, property, matrix and documentation tests",
+    ),
+    (
+        "counts",
+        counts::check,
+        "instructions and allocations of the hot paths against their baseline",
+    ),
+    (
+        "fuzz",
+        fuzz::smoke,
+        "every committed input and a few seconds of new ones for each target",
     ),
     (
         "conformance",
@@ -81,14 +93,9 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Ok(Command::Test { only, release }) => match test(&only, release) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("xtask: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Command::Test { only, release }) => exit(test(&only, release)),
+        Ok(Command::Fuzz { minutes, only }) => exit(fuzz::long(minutes, &only)),
+        Ok(Command::MoveCounts) => exit(counts::move_baseline()),
         Err(error) => {
             eprintln!("xtask: {error}\n");
             eprint!("{}", usage());
@@ -97,10 +104,23 @@ fn main() -> ExitCode {
     }
 }
 
+fn exit(result: Result<bool, String>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 enum Command {
     Help,
     Bench(bench::Options),
     Test { only: Vec<String>, release: bool },
+    Fuzz { minutes: f64, only: Vec<String> },
+    MoveCounts,
 }
 
 fn parse(arguments: &[String]) -> Result<Command, String> {
@@ -108,6 +128,13 @@ fn parse(arguments: &[String]) -> Result<Command, String> {
     match words.next().map(String::as_str) {
         None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
         Some("test") => {}
+        Some("fuzz") => return parse_fuzz(words),
+        Some("counts") => {
+            return match words.next().map(String::as_str) {
+                Some("--move") => Ok(Command::MoveCounts),
+                _ => Err("`counts` needs `--move`; to compare, run `test --only counts`".into()),
+            };
+        }
         Some("bench") => return bench::options(words).map(Command::Bench),
         Some(other) => return Err(format!("unknown command `{other}`")),
     }
@@ -136,13 +163,39 @@ fn parse(arguments: &[String]) -> Result<Command, String> {
     Ok(Command::Test { only, release })
 }
 
+fn parse_fuzz<'a>(mut words: impl Iterator<Item = &'a String>) -> Result<Command, String> {
+    let (mut minutes, mut only) = (1.0, Vec::new());
+    while let Some(word) = words.next() {
+        let value = || format!("`{word}` needs a value");
+        match word.as_str() {
+            "--minutes" => {
+                let text = words.next().ok_or_else(value)?;
+                minutes = text
+                    .parse()
+                    .ok()
+                    .filter(|minutes: &f64| (0.0..=10_000.0).contains(minutes))
+                    .ok_or_else(|| format!("`{text}` is not a number of minutes"))?;
+            }
+            "--target" => {
+                let names = words.next().ok_or_else(value)?;
+                only.extend(names.split(',').map(str::to_owned));
+            }
+            "--help" | "-h" => return Ok(Command::Help),
+            other => return Err(format!("unknown option `{other}`")),
+        }
+    }
+    Ok(Command::Fuzz { minutes, only })
+}
+
 fn usage() -> String {
     let mut text = String::from(
         "cargo xtask test [--only PART[,PART]] [--release]\n\n\
          Runs every check of this workspace, or only the named parts. What it needs beyond cargo (Node, the official\n\
          conformance suite and SDKs, a Python environment, cargo-deny) it installs under the target directory. Where npm\n\
          or python is missing the parts that need them are skipped and say so; with CI=true that is a failure.\n\n\
-         --release  serve a release build to the conformance suite and the official clients\n\nParts:\n",
+         --release  serve a release build to the conformance suite and the official clients\n\n\
+         cargo xtask fuzz [--minutes N] [--target T[,T]]   fuzz each target for N minutes, one after the other\n\
+         cargo xtask counts --move                         move the baseline of instructions and allocations\n\nParts:\n",
     );
     for (name, _, about) in PARTS {
         text.push_str(&format!("  {name:<12} {about}\n"));
