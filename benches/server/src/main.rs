@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use mcp_server::{Json, Server, tool};
+use mcp_server::{Server, tool};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ fn echo(message: String) -> String {
 
 /// Add two integers
 #[tool]
-fn add(a: i64, b: i64) -> Json<Sum> {
-    Json(Sum { result: a + b })
+fn add(a: i64, b: i64) -> Sum {
+    Sum { result: a + b }
 }
 
 /// Return 64 KiB of text
