@@ -7,6 +7,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 use mcp_proto::context::ClientFeatures;
@@ -18,6 +19,7 @@ use mcp_types::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::AskError;
 use crate::check::Violation;
@@ -307,11 +309,37 @@ impl<T: Serialize + JsonSchema> IntoToolResult<Described> for T {
                 Err(_) => Err(unwritable()),
             },
             Shape::Structured(_) => {
-                let json = Json::from_serialize(&self).map_err(|_| unwritable())?;
+                let json = to_json(&self).ok_or_else(unwritable)?;
                 Ok(CallToolResult::structured(json))
             }
         }
     }
+}
+
+/// The value as JSON, integral floats without a fraction: models read `3`, not `3.0`, and typed peers may want an integer.
+fn to_json<T: Serialize>(value: &T) -> Option<Json> {
+    struct Compact;
+    impl Formatter for Compact {
+        fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+            // Beyond 2^53 not every integer is exact, so the digits would pretend.
+            if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_991.0 {
+                // Adding zero turns -0 into 0.
+                return write!(writer, "{:.0}", value + 0.0);
+            }
+            CompactFormatter.write_f64(writer, value)
+        }
+
+        fn write_f32<W: ?Sized + Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+            if value.fract() == 0.0 && value.abs() <= 16_777_216.0 {
+                return write!(writer, "{:.0}", value + 0.0);
+            }
+            CompactFormatter.write_f32(writer, value)
+        }
+    }
+    let mut text = Vec::with_capacity(128);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, Compact);
+    value.serialize(&mut serializer).ok()?;
+    Json::parse(String::from_utf8(text).ok()?).ok()
 }
 
 macro_rules! content {

@@ -89,6 +89,25 @@ fn one_value_is_text_and_structure() {
 }
 
 #[test]
+fn whole_numbers_have_no_fraction_and_no_number_is_sent_as_null() {
+    let add = |arguments: Value| only(add).call("add", arguments).wait();
+    for (arguments, expected) in [
+        (json!({"a": 1, "b": 2}), "3"),
+        (json!({"a": -0.0, "b": -0.0}), "0"),
+        (json!({"a": -1.5, "b": 0.5}), "-1"),
+        (json!({"a": 1e300, "b": 0}), "1e+300"),
+    ] {
+        assert_eq!(text(&add(arguments).unwrap()), expected);
+    }
+    let error = add(json!({"a": 1.7e308, "b": 1.7e308})).unwrap_err();
+    assert_eq!(error.code, -32603);
+    assert!(
+        error.message.contains("expected a number, got null"),
+        "{error}"
+    );
+}
+
+#[test]
 fn before_2026_output_that_is_no_object_is_wrapped_and_so_is_its_schema() {
     for revision in [Revision::V2025_06_18, Revision::V2025_11_25] {
         let runner = only(add).with_revision(revision);
