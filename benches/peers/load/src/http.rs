@@ -48,7 +48,7 @@ pub(crate) fn post(
 pub(crate) fn complete(bytes: &[u8]) -> Option<(usize, bool)> {
     let head = memchr::memmem::find(bytes, b"\r\n\r\n")? + 4;
     let good = bytes.starts_with(b"HTTP/1.1 20");
-    let mut length = None;
+    let mut length: Option<usize> = None;
     for line in bytes[..head].split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             continue;
@@ -60,7 +60,7 @@ pub(crate) fn complete(bytes: &[u8]) -> Option<(usize, bool)> {
         }
     }
     if let Some(length) = length {
-        let end: usize = head + length;
+        let end = head + length;
         return (bytes.len() >= end).then_some((end, good));
     }
     if bytes.starts_with(b"HTTP/1.1 202") || bytes.starts_with(b"HTTP/1.1 204") {
