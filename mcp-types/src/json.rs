@@ -24,7 +24,9 @@ pub fn describe(error: &JsonError) -> String {
     text.strip_suffix(&position).unwrap_or(&text).to_owned()
 }
 
-/// One JSON value as text. Valid JSON, without CR and LF, without surrounding white space.
+/// One JSON value as text. Valid JSON, without CR and LF, without surrounding white space, and with strings that are Unicode
+/// text: an escape of half a surrogate pair, which the grammar allows and most parsers refuse, is refused here, or one such
+/// value would make a whole message unreadable.
 ///
 /// Equality compares the texts, not their meaning: `1.0` and `1` differ. Decode both sides where meaning counts.
 pub struct Json(Box<RawValue>);
@@ -42,7 +44,7 @@ impl Json {
     /// Checks a text and keeps it.
     ///
     /// # Errors
-    /// When the text is not exactly one JSON value.
+    /// When the text is not exactly one JSON value, or escapes half a surrogate pair.
     pub fn parse(text: impl Into<String>) -> Result<Self, JsonError> {
         one_line(RawValue::from_string(text.into())?)
     }
@@ -114,10 +116,46 @@ impl Json {
 
 /// In valid JSON, line breaks can only stand between the tokens; inside a string they are escaped.
 fn one_line(raw: Box<RawValue>) -> Result<Json, JsonError> {
+    if !is_unicode(raw.get()) {
+        return Err(serde::de::Error::custom(
+            "half of a surrogate pair in a string",
+        ));
+    }
     if !raw.get().contains(['\n', '\r']) {
         return Ok(Json(raw));
     }
     RawValue::from_string(raw.get().replace(['\n', '\r'], " ")).map(Json)
+}
+
+/// Whether every surrogate that valid JSON escapes is half of a pair.
+fn is_unicode(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        // What is escaped; another backslash must not be taken for the next escape.
+        let mut after = escape.chars();
+        rest = match after.next() {
+            Some('u') => match unit(escape) {
+                Some(0xD800..=0xDBFF) => {
+                    let low = escape.get(5..).and_then(|next| next.strip_prefix('\\'));
+                    match low.filter(|low| low.starts_with('u')) {
+                        Some(low) if matches!(unit(low), Some(0xDC00..=0xDFFF)) => {
+                            low.get(5..).unwrap_or_default()
+                        }
+                        _ => return false,
+                    }
+                }
+                Some(0xDC00..=0xDFFF) => return false,
+                _ => after.as_str(),
+            },
+            _ => after.as_str(),
+        };
+    }
+    true
+}
+
+/// The code unit of `uXXXX`.
+fn unit(escape: &str) -> Option<u32> {
+    u32::from_str_radix(escape.get(1..5)?, 16).ok()
 }
 
 impl Clone for Json {

@@ -515,3 +515,25 @@ fn no_revision_is_written_with_line_breaks() {
         assert!(!text.contains(['\n', '\r']), "{text}");
     }
 }
+
+/// Found by fuzzing: the raw value took what no typed string takes, and one such value spoils the message around it.
+#[test]
+fn half_a_surrogate_pair_is_not_json_text() {
+    for (text, expected) in [
+        (r#""\ud83e\udd80""#, true),
+        (r#""\\ud800""#, true),
+        (r#""\\\\ud800""#, true),
+        (r#""a\u00e9\n""#, true),
+        (r#""\ud800""#, false),
+        (r#""\udd80""#, false),
+        (r#""\ud800\ud800""#, false),
+        (r#""\ud800x\udc00""#, false),
+        (r#"{"\uDBFF":1}"#, false),
+        (r#"[1,"\\\uDC00"]"#, false),
+    ] {
+        assert_eq!(Json::parse(text).is_ok(), expected, "{text}");
+        assert_eq!(serde_json::from_str::<Json>(text).is_ok(), expected, "{text}");
+        let tree = serde_json::from_str::<Value>(text);
+        assert_eq!(tree.is_ok(), expected, "{text}");
+    }
+}
