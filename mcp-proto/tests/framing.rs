@@ -185,6 +185,39 @@ fn ids_and_retry_times_are_remembered() {
     assert_eq!(id, b"");
 }
 
+/// Found by fuzzing: whoever resumes after the id of an event that was cut off loses the rest of that event.
+#[test]
+fn the_id_of_an_event_counts_when_the_event_is_complete() {
+    for (stream, expected) in [
+        ("id: 1\ndata: a\n\nid: 2\n", "1"),
+        ("id: 1\ndata: a\n\nid: 2\ndata: b\n", "1"),
+        ("id: 1\ndata: a\n\nid: 2\ndata: b\n\n", "2"),
+        ("id: 1\n\ndata: a\n\n", "1"),
+        ("id: 1\ndata: a\n", ""),
+    ] {
+        for size in 1..=stream.len() {
+            let (_, id, _) = events(stream.as_bytes(), size, 100, 100);
+            assert_eq!(id, expected.as_bytes(), "{stream:?} in chunks of {size}");
+        }
+    }
+}
+
+/// An event that is too long once is too long every time: a resumed stream must begin after it.
+#[test]
+fn the_id_of_a_skipped_event_counts_wherever_it_stands() {
+    let long = "x".repeat(50);
+    for stream in [
+        format!("id: 1\ndata: {long}\n\ndata: ok\n\n"),
+        format!("data: {long}\nid: 1\n\ndata: ok\n\n"),
+    ] {
+        for size in 1..=stream.len() {
+            let (seen, id, _) = events(stream.as_bytes(), size, 40, 60);
+            assert_eq!(data(&seen), ["TooLong", "ok"]);
+            assert_eq!(id, b"1", "{stream:?} in chunks of {size}");
+        }
+    }
+}
+
 #[test]
 fn an_oversized_event_is_reported_once_and_the_next_one_is_read() {
     let long = "x".repeat(50);

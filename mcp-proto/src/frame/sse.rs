@@ -83,6 +83,9 @@ pub struct Decoder {
     data: BytesMut,
     has_data: bool,
     name: Bytes,
+    /// The id of the event that is being read, until another one names its own.
+    id: Bytes,
+    /// The id of the last event that was complete.
     last_id: Bytes,
     retry: Option<Duration>,
 }
@@ -103,6 +106,7 @@ impl Decoder {
             data: BytesMut::new(),
             has_data: false,
             name: Bytes::new(),
+            id: Bytes::new(),
             last_id: Bytes::new(),
             retry: None,
         }
@@ -141,7 +145,8 @@ impl Decoder {
         }
     }
 
-    /// The id that a reconnection resumes after; empty if there is none.
+    /// The id that a reconnection resumes after; empty if there is none. That of an event which is not
+    /// complete does not count: the rest of it would be lost.
     #[must_use]
     pub fn last_event_id(&self) -> &[u8] {
         &self.last_id
@@ -205,6 +210,10 @@ impl Decoder {
         } else {
             line.len() <= self.max_field
         };
+        if fits && name == b"id" && memchr::memchr(0, &value).is_none() {
+            // Also of an event that is skipped, or a resumed stream would begin with it again.
+            self.id = Bytes::copy_from_slice(&value);
+        }
         if self.skipping || !fits {
             self.forget();
             return fits || self.skipping;
@@ -217,9 +226,6 @@ impl Decoder {
                 self.data.extend_from_slice(&value);
             }
             b"event" => self.name = Bytes::copy_from_slice(&value),
-            b"id" if memchr::memchr(0, &value).is_none() => {
-                self.last_id = Bytes::copy_from_slice(&value)
-            }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 let millis = core::str::from_utf8(&value)
                     .ok()
@@ -234,6 +240,7 @@ impl Decoder {
     /// A blank line: the event is complete.
     fn dispatch(&mut self) -> Option<Event> {
         let name = core::mem::take(&mut self.name);
+        self.last_id = self.id.clone();
         if core::mem::take(&mut self.skipping) || !core::mem::take(&mut self.has_data) {
             return None;
         }
