@@ -27,7 +27,8 @@ pub(crate) fn run(data: &[u8]) {
     let Some(([max, cuts @ ..], data)) = data.split_first_chunk::<5>() else {
         return;
     };
-    let max = usize::from(*max);
+    // A limit below the length of a byte order mark is of no use, and half a mark at the end is not counted.
+    let max = usize::from(*max).max(3);
     let mut lines = Lines::new(max);
     let mut buffer = BytesMut::new();
     let mut seen = Vec::new();

@@ -140,7 +140,32 @@ pub(crate) fn run(data: &[u8]) {
             .collect();
         assert_eq!(ours, theirs);
     }
+    // What the stream's end cuts off has not happened: its id must not be resumed after.
+    let complete = data.len() - unfinished(data);
+    let before = decode(std::iter::once(&data[..complete]), 1 << 20, 1 << 20);
+    assert_eq!(before.last_id, ours.last_id);
+    assert_eq!(before.events, ours.events);
     encoded(data);
+}
+
+/// How many bytes follow the last blank line.
+fn unfinished(data: &[u8]) -> usize {
+    let data = data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data);
+    let (mut end, mut at, mut blank) = (0, 0, true);
+    while at < data.len() {
+        let line_end = matches!(data[at], b'\n' | b'\r');
+        let width = if data[at..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        at += width;
+        if line_end && blank {
+            end = at;
+        }
+        blank = line_end;
+    }
+    data.len() - end
 }
 
 /// One event after another, written and read again.

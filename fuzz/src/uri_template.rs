@@ -26,10 +26,21 @@ pub(crate) fn run(data: &[u8]) {
                     "{value}"
                 );
                 assert!(!value.contains('\0'));
+                // Nor together with the text around it.
+                let path = percent_decoded(uri);
+                assert!(
+                    template.contains("..")
+                        || path.split(['/', '\\']).all(|segment| segment != ".."),
+                    "{template} {uri}"
+                );
             }
         }
     }
-    if let Some(expanded) = expand(template) {
+    // Two lists side by side expand to text that nobody can take apart again.
+    let ambiguous = template.match_indices("}{").any(|(at, _)| {
+        template[at + 2..].starts_with(|c: char| c == '+' || c.is_ascii_alphanumeric() || c == '_')
+    });
+    if !ambiguous && let Some(expanded) = expand(template) {
         assert!(
             parsed.matches(&expanded).is_some(),
             "{template} does not match {expanded}"
@@ -70,4 +81,26 @@ fn expand(template: &str) -> Option<String> {
     }
     out.push_str(rest);
     Some(out)
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex
+            .filter(|_| *byte == b'%')
+            .map(|hex| u8::from_str_radix(hex, 16))
+        {
+            Some(Ok(decoded)) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
