@@ -19,7 +19,7 @@
 //!
 //! # Where things are
 //!
-//! - [`Server`] builds, [`Service`] is what was built; [`tool`], [`resource`] and [`prompt`] are the
+//! - [`Server`] builds, [`Service`] is what was built; [`macro@tool`], [`macro@resource`] and [`macro@prompt`] are the
 //!   attributes, [`Tool::builder`], [`Resource::builder`] and [`Prompt::builder`] the way without macros;
 //! - [`Context`] is what a handler may do: report progress, log, ask the client, remember;
 //! - [`Connection`] (byte streams) and [`http::HttpServer`] (requests) are what drivers drive;
