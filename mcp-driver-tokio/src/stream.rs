@@ -33,7 +33,8 @@ const TURNS_PER_POLL: usize = 64;
 pub struct StreamOptions {
     /// After the end of input or a shutdown, how long calls that still run may
     /// take to finish and be written. Then the connection ends regardless.
-    /// Default: 5 seconds.
+    /// Default: 5 seconds; `Limits::shutdown_bound` holds as well, whichever
+    /// is shorter.
     pub drain: Duration,
     /// Ends the connection when the peer has read nothing for this long while
     /// answers were waiting. Default: none, because a local client may be
