@@ -157,8 +157,8 @@ impl Peer {
     pub fn unsubscribe(&mut self, inbound: &Inbound) -> Result<(), WireError> {
         let uri = uri(inbound)?;
         if let Some(at) = self.filter.uris.iter().position(|known| **known == *uri) {
+            self.dirty.swap_remove_uri(&self.filter, at);
             self.filter.uris.swap_remove(at);
-            self.dirty.swap_remove_uri(at);
         }
         Ok(())
     }

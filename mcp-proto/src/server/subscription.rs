@@ -187,8 +187,14 @@ impl Dirty {
         filter.uris.get(at).map(|uri| Change::Resource(uri))
     }
 
-    /// Forgets the flag of the URI at `at`, because the filter drops that URI (swap-remove order).
-    pub fn swap_remove_uri(&mut self, at: usize) {
+    /// Forgets the flag of the URI at `at`, because `filter` is about to drop that URI (swap-remove order).
+    pub fn swap_remove_uri(&mut self, filter: &Filter, at: usize) {
+        if self.dirty_uris == 0 {
+            self.uris.clear();
+            return;
+        }
+        // URIs that were added since the last change have no flag yet, and the last of them moves into the gap.
+        self.uris.resize(filter.uris.len(), false);
         if at < self.uris.len() && self.uris.swap_remove(at) {
             self.dirty_uris -= 1;
         }
