@@ -125,11 +125,14 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// Ends one [`enter`](Self::enter).
+    /// Ends one [`enter`](Self::enter). Without one nothing changes: the state may have been attached after
+    /// the call that leaves.
     pub fn leave(&mut self, now: Instant, key: SessionKey) {
-        if let Some(attached) = self.attached.get_mut(&key) {
-            attached.calls = attached.calls.saturating_sub(1);
-            if attached.calls == 0 {
+        if let Some(attached) = self.attached.get_mut(&key)
+            && let Some(calls) = attached.calls.checked_sub(1)
+        {
+            attached.calls = calls;
+            if calls == 0 {
                 attached.used = now;
                 self.idle.insert((now, key));
             }
