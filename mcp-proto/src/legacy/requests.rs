@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use crate::id::{RequestId, Slab};
+use crate::id::{self, RequestId, Slab};
 use crate::time::Instant;
 
 /// How a request ended.
@@ -57,6 +57,10 @@ impl<T> ServerRequests<T> {
             .strip_prefix('"')
             .and_then(|t| t.strip_suffix('"'))
             .unwrap_or(token);
+        // Rust would also read `+1` and `01`, which nobody sent.
+        if !id::is_integer(digits) {
+            return None;
+        }
         let id = RequestId::from_wire(digits.parse().ok()?)?;
         self.take(id)
     }
