@@ -8,6 +8,7 @@
 mod base64_sentinel;
 mod http_admit;
 mod lines;
+mod link_client;
 mod link_server;
 mod mirror;
 mod param_headers;
@@ -52,6 +53,7 @@ targets! {
     base64_sentinel,
     http_admit,
     lines,
+    link_client,
     link_server,
     mirror,
     param_headers,

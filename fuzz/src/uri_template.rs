@@ -36,10 +36,14 @@ pub(crate) fn run(data: &[u8]) {
             }
         }
     }
-    // Two lists side by side expand to text that nobody can take apart again.
-    let ambiguous = template.match_indices("}{").any(|(at, _)| {
-        template[at + 2..].starts_with(|c: char| c == '+' || c.is_ascii_alphanumeric() || c == '_')
-    });
+    // Two lists side by side, two queries or two fragments expand to text that nobody can take apart again.
+    let twice = |operator| template.matches(operator).count() > 1;
+    let ambiguous = twice("{?")
+        || twice("{#")
+        || template.match_indices("}{").any(|(at, _)| {
+            template[at + 2..]
+                .starts_with(|c: char| c == '+' || c.is_ascii_alphanumeric() || c == '_')
+        });
     if !ambiguous && let Some(expanded) = expand(template) {
         assert!(
             parsed.matches(&expanded).is_some(),
