@@ -9,6 +9,7 @@ mod counts;
 mod cratecount;
 mod fuzz;
 mod interop;
+mod mutants;
 mod policy;
 mod process;
 mod report;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         },
         Ok(Command::Test { only, release }) => exit(test(&only, release)),
         Ok(Command::Fuzz { minutes, only }) => exit(fuzz::long(minutes, &only)),
+        Ok(Command::Mutants { only }) => exit(mutants::run(&only)),
         Ok(Command::MoveCounts) => exit(counts::move_baseline()),
         Err(error) => {
             eprintln!("xtask: {error}\n");
@@ -121,6 +123,7 @@ enum Command {
     Test { only: Vec<String>, release: bool },
     Fuzz { minutes: f64, only: Vec<String> },
     MoveCounts,
+    Mutants { only: Vec<String> },
 }
 
 fn parse(arguments: &[String]) -> Result<Command, String> {
@@ -129,6 +132,10 @@ fn parse(arguments: &[String]) -> Result<Command, String> {
         None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
         Some("test") => {}
         Some("fuzz") => return parse_fuzz(words),
+        Some("mutants") => {
+            let only = words.cloned().collect();
+            return Ok(Command::Mutants { only });
+        }
         Some("counts") => {
             return match words.next().map(String::as_str) {
                 Some("--move") => Ok(Command::MoveCounts),
@@ -195,7 +202,8 @@ fn usage() -> String {
          or python is missing the parts that need them are skipped and say so; with CI=true that is a failure.\n\n\
          --release  serve a release build to the conformance suite and the official clients\n\n\
          cargo xtask fuzz [--minutes N] [--target T[,T]]   fuzz each target for N minutes, one after the other\n\
-         cargo xtask counts --move                         move the baseline of instructions and allocations\n\nParts:\n",
+         cargo xtask counts --move                         move the baseline of instructions and allocations\n\
+         cargo xtask mutants [GROUP …]                      mutate scanner, calls, sessions, journal: which tests notice?\n\nParts:\n",
     );
     for (name, _, about) in PARTS {
         text.push_str(&format!("  {name:<12} {about}\n"));
