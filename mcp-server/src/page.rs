@@ -148,6 +148,15 @@ mod tests {
             assert_eq!(read(&changed), None, "{changed}");
             assert_eq!(read(&text[..index]), None);
         }
+        // And every single bit of it, of which a base64 text has some that decode to nothing of their own.
+        for bit in 0..text.len() * 8 {
+            let mut changed = text.clone().into_bytes();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let Ok(changed) = String::from_utf8(changed) else {
+                continue;
+            };
+            assert_eq!(read(&changed), None, "bit {bit}: {changed}");
+        }
         assert_eq!(read(&format!("{text}A")), None);
         assert_eq!(read(&format!("{text}=")), None);
         assert_eq!(read(""), None);
