@@ -82,9 +82,16 @@ struct Answer {
 }
 
 /// The body is longer than the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is longer than the limit of {0} bytes")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge(pub usize);
+
+impl core::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "the body is longer than the limit of {} bytes", self.0)
+    }
+}
+
+impl core::error::Error for TooLarge {}
 
 impl Exchange<AwaitBody> {
     /// Awaits a body of at most `max` bytes.

@@ -154,9 +154,20 @@ fn admits(rule: &Authority, given: &Authority) -> bool {
 }
 
 /// A configured host or origin that cannot be parsed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither `host` nor `host:port` (origins: `scheme://host[:port]`)")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidAuthority(pub String);
+
+impl fmt::Display for InvalidAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is neither `host` nor `host:port` (origins: `scheme://host[:port]`)",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for InvalidAuthority {}
 
 /// Judges whom the request is addressed to. Every place that names a host must be allowed: the
 /// authority of the target (HTTP/2 `:authority`, absolute form) and the `Host` header, which may be

@@ -115,9 +115,16 @@ pub fn origin_of<'a>(
 }
 
 /// The request comes from a page that must not use this server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this origin is not allowed")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden;
+
+impl core::fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("this origin is not allowed")
+    }
+}
+
+impl core::error::Error for Forbidden {}
 
 #[cfg(test)]
 mod tests {

@@ -46,35 +46,58 @@ pub struct ParamHeaders {
 }
 
 /// Why a schema's annotations, and with them the tool, are invalid.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidAnnotation {
     /// The value is not a string, is empty, or is no header token.
-    #[error("x-mcp-header {0} is not a header name (RFC 9110 token)")]
     Name(String),
     /// Two parameters ask for the same header; case does not distinguish.
-    #[error("x-mcp-header `{0}` is used twice")]
     Repeated(String),
     /// Only `integer`, `string` and `boolean` parameters can be mirrored.
-    #[error("x-mcp-header `{0}` is on a parameter that is neither integer, string nor boolean")]
     Type(String),
     /// Not reachable from the root through `properties` alone.
-    #[error(
-        "x-mcp-header {0} is not on a property that `properties` keys alone reach from the root"
-    )]
     Unreachable(String),
     /// Nested too deeply to be walked.
-    #[error("the schema is nested too deeply")]
     Depth,
 }
 
+impl core::fmt::Display for InvalidAnnotation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Name(name) => write!(
+                f,
+                "x-mcp-header {name} is not a header name (RFC 9110 token)"
+            ),
+            Self::Repeated(name) => write!(f, "x-mcp-header `{name}` is used twice"),
+            Self::Type(name) => write!(
+                f,
+                "x-mcp-header `{name}` is on a parameter that is neither integer, string nor boolean"
+            ),
+            Self::Unreachable(name) => write!(
+                f,
+                "x-mcp-header {name} is not on a property that `properties` keys alone reach from the root"
+            ),
+            Self::Depth => f.write_str("the schema is nested too deeply"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidAnnotation {}
+
 /// Why the headers of a call do not repeat its arguments; the message for -32020.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Header mismatch: {header} {problem}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamMismatch {
     /// The header, in lower case.
     pub header: HeaderName,
     problem: &'static str,
 }
+
+impl core::fmt::Display for ParamMismatch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Header mismatch: {} {}", self.header, self.problem)
+    }
+}
+
+impl core::error::Error for ParamMismatch {}
 
 impl ParamHeaders {
     /// Compiles the annotations of an `inputSchema` (valid JSON text).

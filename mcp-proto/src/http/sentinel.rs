@@ -13,11 +13,18 @@ const PREFIX: &str = "=?base64?";
 const SUFFIX: &str = "?=";
 
 /// A header value that breaks the encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the value is neither visible ASCII nor padded Base64 of UTF-8 between `=?base64?` and `?=`"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidValue;
+
+impl core::fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(
+            "the value is neither visible ASCII nor padded Base64 of UTF-8 between `=?base64?` and `?=`",
+        )
+    }
+}
+
+impl core::error::Error for InvalidValue {}
 
 /// Reads the value that a header stands for. Surrounding blanks are not part of a field value.
 ///

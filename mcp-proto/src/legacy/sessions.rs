@@ -55,14 +55,28 @@ struct Attached<T> {
 }
 
 /// Every attached state has a call in flight and there is no room for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no room for the state of another session")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+impl core::fmt::Display for Full {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("no room for the state of another session")
+    }
+}
+
+impl core::error::Error for Full {}
+
 /// The session cannot be terminated, because that could not be remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this server cannot remember another terminated session")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CannotTerminate;
+
+impl core::fmt::Display for CannotTerminate {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("this server cannot remember another terminated session")
+    }
+}
+
+impl core::error::Error for CannotTerminate {}
 
 impl<T> Sessions<T> {
     /// An empty table.
