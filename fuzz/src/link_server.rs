@@ -57,6 +57,10 @@ enum Say {
     LegacyCall,
     Listen(u8),
     Cancel,
+    /// The same id in another spelling.
+    CancelRespelled,
+    /// A call with the id of an open one in another spelling.
+    CallRespelled,
     AnswerRequest,
     RefuseRequest,
     Subscribe,
@@ -112,6 +116,21 @@ pub(crate) fn run(data: &[u8]) {
         world.drive();
     }
     world.finish();
+}
+
+/// Another token for the same id.
+fn respelled(id: &Value) -> String {
+    match id {
+        Value::String(text) => {
+            let units: String = text
+                .encode_utf16()
+                .map(|unit| format!("\\u{unit:04X}"))
+                .collect();
+            format!("\"{units}\"")
+        }
+        Value::Number(number) if number.as_i64() == Some(0) => "-0".into(),
+        other => other.to_string(),
+    }
 }
 
 impl World {
@@ -301,6 +320,21 @@ impl World {
                 json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": open.wire}})
                     .to_string()
             }
+            Say::CancelRespelled | Say::CallRespelled => {
+                let Some(open) = self.pick(at).and_then(|call| self.open.get(&call)) else {
+                    return;
+                };
+                let wire = respelled(&open.wire);
+                if matches!(say, Say::CancelRespelled) {
+                    format!(
+                        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{wire}}}}}"#
+                    )
+                } else {
+                    format!(
+                        r#"{{"jsonrpc":"2.0","id":{wire},"method":"tools/call","params":{{"name":"t",{META}{at}}}}}}}"#
+                    )
+                }
+            }
             Say::AnswerRequest | Say::RefuseRequest => {
                 let wire = self
                     .requests
@@ -429,7 +463,8 @@ impl World {
             }
             LinkEvent::Listening { id, filter } => {
                 assert!(!self.draining && !self.closed);
-                self.admitted(id, &WireId::from(0_u64), Some(filter));
+                // Until the acknowledgment is read: an id that nobody uses.
+                self.admitted(id, &WireId::from(u64::MAX), Some(filter));
                 self.unacknowledged.push_back(id);
             }
             LinkEvent::Cancelled { id, .. } => {
@@ -472,7 +507,14 @@ impl World {
     }
 
     fn admitted(&mut self, call: CallId, wire: &WireId, filter: Option<Filter>) {
-        let wire = serde_json::from_str(wire.as_str()).expect("an id is JSON");
+        let wire = match wire.as_str() {
+            "-0" => json!(0),
+            token => serde_json::from_str(token).expect("an id is JSON"),
+        };
+        assert!(
+            filter.is_some() || self.open.values().all(|open| open.wire != wire),
+            "{wire} is in flight already"
+        );
         let open = Open { wire, filter };
         assert!(self.open.insert(call, open).is_none(), "a handle repeats");
         assert!(!self.ended.contains(&call), "a handle comes back");
