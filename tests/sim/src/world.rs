@@ -1,0 +1,180 @@
+//! One run: lanes, a clock, and operations.
+//!
+//! Owns the clock and the order of things. A run is a function of its operations.
+
+use std::collections::BTreeMap;
+
+use crate::failure::{Checked, Failure};
+use crate::lane::World;
+use crate::lane::link::LinkLane;
+use crate::mutation::Mutation;
+use crate::op::{Op, Plan, Verb};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Run {
+    world: World,
+    lanes: BTreeMap<u8, LinkLane>,
+    done: u64,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Operations.
+    pub operations: u64,
+    /// Times that a machine was asked.
+    pub steps: u64,
+    /// Events of machines.
+    pub events: u64,
+}
+
+/// A violated invariant and where.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What.
+    pub failure: Failure,
+    /// How many operations had been done, this one included.
+    pub after: u64,
+}
+
+impl Run {
+    /// A run that has not begun.
+    #[must_use]
+    pub fn new(mutation: Option<Mutation>) -> Self {
+        Self {
+            world: World {
+                now: 1_000_000,
+                unix_ms: 1_785_000_000_000,
+                mutation,
+                steps: 0,
+                events: 0,
+                nonce: 0,
+            },
+            lanes: BTreeMap::new(),
+            done: 0,
+        }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally {
+            operations: self.done,
+            steps: self.world.steps,
+            events: self.world.events,
+        }
+    }
+
+    /// Does one operation.
+    ///
+    /// # Errors
+    /// The violated invariant.
+    pub fn apply(&mut self, op: Op) -> Result<(), Violation> {
+        self.done += 1;
+        self.checked(op).map_err(|failure| Violation {
+            failure,
+            after: self.done,
+        })
+    }
+
+    fn checked(&mut self, op: Op) -> Checked {
+        let world = &mut self.world;
+        match op.verb {
+            Verb::Open => {
+                if let Some(old) = self.lanes.remove(&op.lane) {
+                    old.finish(world)?;
+                }
+                self.lanes.insert(op.lane, LinkLane::new(world, op.a));
+                Ok(())
+            }
+            Verb::Tick => self.tick(span(op)),
+            Verb::Jump => {
+                world.now = world.now.saturating_add(span(op));
+                self.wake()
+            }
+            Verb::Wall => {
+                world.unix_ms = if op.b & 1 == 0 {
+                    world.unix_ms.saturating_add(u64::from(op.a))
+                } else {
+                    world.unix_ms.saturating_sub(u64::from(op.a))
+                };
+                Ok(())
+            }
+            _ => match self.lanes.get_mut(&op.lane) {
+                Some(lane) => lane.apply(world, op),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn wake(&mut self) -> Checked {
+        for lane in self.lanes.values_mut() {
+            lane.wake(&mut self.world)?;
+        }
+        Ok(())
+    }
+
+    /// Time passes, and every driver wakes up when it asked to.
+    fn tick(&mut self, span: u64) -> Checked {
+        let until = self.world.now.saturating_add(span);
+        for _ in 0..10_000 {
+            let next = self
+                .lanes
+                .values()
+                .filter_map(|lane| lane.wakeup(&self.world))
+                .min();
+            let Some(next) = next.filter(|next| *next <= until) else {
+                break;
+            };
+            self.world.now = self.world.now.max(next);
+            self.wake()?;
+        }
+        self.world.now = until;
+        self.wake()
+    }
+
+    /// Everybody leaves.
+    ///
+    /// # Errors
+    /// The violated invariant.
+    pub fn finish(mut self) -> Result<Tally, Violation> {
+        let after = self.done;
+        for lane in core::mem::take(&mut self.lanes).into_values() {
+            lane.finish(&mut self.world)
+                .map_err(|failure| Violation { failure, after })?;
+        }
+        Ok(self.tally())
+    }
+}
+
+fn span(op: Op) -> u64 {
+    let unit = [1, 1000, 1_000_000, 60_000_000, 3_600_000_000][op.b as usize % 5];
+    u64::from(op.a % 100) * unit
+}
+
+/// Does a list of operations and lets everybody leave.
+///
+/// # Errors
+/// The violated invariant.
+pub fn play(
+    ops: impl IntoIterator<Item = Op>,
+    mutation: Option<Mutation>,
+) -> Result<Tally, Violation> {
+    let mut run = Run::new(mutation);
+    for op in ops {
+        run.apply(op)?;
+    }
+    run.finish()
+}
+
+/// Does the first `events` operations of a seed.
+///
+/// # Errors
+/// The violated invariant.
+pub fn play_seed(seed: u64, events: u64, mutation: Option<Mutation>) -> Result<Tally, Violation> {
+    play(
+        Plan::new(seed).take(usize::try_from(events).unwrap_or(usize::MAX)),
+        mutation,
+    )
+}
