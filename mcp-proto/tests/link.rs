@@ -547,3 +547,51 @@ fn every_chunking_gives_the_same_answers() {
         assert_eq!(rig.written(), whole, "chunks of {size}");
     }
 }
+
+#[test]
+fn a_malformed_answer_still_ends_the_question() {
+    for broken in [
+        r#"{"jsonrpc":"2.0","id":ID,"result":{},"error":{"code":1,"message":"m"}}"#,
+        r#"{"jsonrpc":"2.0","id":ID}"#,
+        r#"{"jsonrpc":"2.0","id":ID,"error":{"code":"one","message":"m"}}"#,
+    ] {
+        let mut rig = Rig::new();
+        rig.initialize("2025-11-25", r#"{"roots":{}}"#);
+        let id = call(&rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+        let asked = rig
+            .link
+            .request(rig.now, id, "roots/list", "{}", &mut rig.out)
+            .unwrap();
+        let sent = rig.answer()["id"].to_string();
+        let events = rig.say(&broken.replace("ID", &sent));
+        assert!(
+            matches!(&events[..], [LinkEvent::Answered { request, outcome: Err(_), .. }] if *request == asked),
+            "{broken}: {events:?}"
+        );
+        assert!(rig.written().is_empty(), "an answer is never answered");
+    }
+}
+
+#[test]
+fn a_batch_is_taken_apart_for_2025_03_26_alone() {
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/x"},7,{"jsonrpc":"2.0","id":2,"method":"tools/list"},{"jsonrpc":"2.0","id":3,"method":"initialize","params":{}},[]]"#;
+    let mut rig = Rig::new();
+    rig.initialize("2025-03-26", "{}");
+    let id = call(&rig.say(batch));
+    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    let written = rig.written();
+    let short: Vec<String> = written
+        .iter()
+        .map(|m| format!("{} {}", m["id"], m["error"]["code"]))
+        .collect();
+    assert_eq!(
+        short,
+        ["1 null", "null -32600", "3 -32600", "null -32600", "2 null"]
+    );
+    for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
+        let mut rig = Rig::new();
+        rig.initialize(revision, "{}");
+        assert!(rig.say(batch).is_empty());
+        assert_eq!(rig.code(), -32600, "{revision}");
+    }
+}

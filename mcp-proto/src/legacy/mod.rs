@@ -3,6 +3,7 @@
 //! Owns the handshake and what it leaves behind, server-to-client requests, sealed session ids, the
 //! session table and the replay ring. Nothing outside this module may depend on a session existing.
 
+pub mod batch;
 mod peer;
 mod replay;
 mod requests;

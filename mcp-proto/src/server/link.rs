@@ -11,10 +11,11 @@
 //!                                  end_listens / end of input ────┘
 //! ```
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use mcp_types::LoggingLevel;
+use mcp_types::{LoggingLevel, Revision};
 
 use super::calls::Calls;
 use super::link_legacy::write_withdrawn;
@@ -26,9 +27,9 @@ use crate::error::{self, Stale, WireError};
 use crate::frame::lines::{Line, Lines};
 use crate::id::{CallId, RequestId, WireId};
 use crate::json::scan::scan;
-use crate::json::{Inbound, Kind, Malformed, write};
+use crate::json::{Inbound, Kind, Malformed, MalformedKind, write};
 use crate::judge::{self, Era};
-use crate::legacy::{Peer, ServerRequests};
+use crate::legacy::{Peer, ServerRequests, batch};
 use crate::limits::Budget;
 use crate::method::Method;
 use crate::outbox::Outbox;
@@ -137,6 +138,8 @@ pub struct Link {
     pub(super) requests: ServerRequests<CallId>,
     lines: Lines,
     budget: Budget,
+    /// The rest of a batch, slices of its frame; no more than calls may be in flight.
+    batch: VecDeque<Bytes>,
     /// The budget was overdrawn: nothing more is read.
     misbehaved: bool,
     /// A subscription is dirty, a progress report waits, or the legacy peer is dirty.
@@ -159,6 +162,7 @@ impl Link {
             requests: ServerRequests::new(limits.max_requests),
             budget: Budget::new(limits.violations),
             misbehaved: false,
+            batch: VecDeque::new(),
             peer: None,
             pending_frames: false,
             last_now: Now::default(),
@@ -191,6 +195,12 @@ impl Link {
             if self.misbehaved {
                 return self.close();
             }
+            if let Some(member) = self.batch.pop_front() {
+                if let Some(event) = self.receive(now, member, true, out) {
+                    return Step::Event(event);
+                }
+                continue;
+            }
             let frame = match self.lines.next(input) {
                 Line::Message(frame) => frame,
                 Line::TooLong => {
@@ -209,7 +219,7 @@ impl Link {
                 },
                 Line::NeedMore => return Step::NeedInput,
             };
-            if let Some(event) = self.receive(now, frame, out) {
+            if let Some(event) = self.receive(now, frame, false, out) {
                 return Step::Event(event);
             }
         }
@@ -369,20 +379,32 @@ impl Link {
     }
 
     /// One message in, at most one event out.
-    fn receive(&mut self, now: Now, frame: Bytes, out: &mut Outbox) -> Option<LinkEvent> {
+    fn receive(
+        &mut self,
+        now: Now,
+        frame: Bytes,
+        batched: bool,
+        out: &mut Outbox,
+    ) -> Option<LinkEvent> {
         let limits = self.config.limits();
         let envelope = match scan(&frame, &limits.scan()) {
             Ok(envelope) => envelope,
-            Err(malformed) => {
-                self.refuse_malformed(&frame, &malformed, out);
+            Err(malformed) if malformed.kind == MalformedKind::Batch && !batched => {
+                self.batch_received(&frame, &malformed, out);
                 return None;
             }
+            Err(malformed) => return self.refuse_malformed(&frame, &malformed, out),
         };
         let inbound = Inbound {
             bytes: frame,
             envelope,
         };
         match envelope.kind {
+            Kind::Request if batched && envelope.method == Method::Initialize => {
+                let error = WireError::invalid_request("`initialize` must not be part of a batch");
+                write_failure(out, inbound.id().as_ref(), &error);
+                None
+            }
             Kind::Request => {
                 self.budget.replenish();
                 self.request_received(now, inbound, out)
@@ -394,24 +416,54 @@ impl Link {
 
     /// Answers what was, or may have been, a request; never a response or a notification, or two
     /// peers could keep each other busy with errors.
-    fn refuse_malformed(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
+    ///
+    /// What carries the id of a question of ours was meant as its answer: the question ends with an error.
+    fn refuse_malformed(
+        &mut self,
+        frame: &Bytes,
+        malformed: &Malformed,
+        out: &mut Outbox,
+    ) -> Option<LinkEvent> {
         self.violation();
-        if matches!(
+        let token = malformed
+            .id
+            .get(frame)
+            .and_then(|token| core::str::from_utf8(token).ok())
+            .unwrap_or_default();
+        let is_answer = malformed.kind == MalformedKind::NoMethodNoResult
+            || matches!(malformed.form, Some(Kind::Result | Kind::Error));
+        if is_answer && let Some(answer) = self.requests.answered(token) {
+            return Some(LinkEvent::Answered {
+                call: answer.waiter,
+                request: answer.id,
+                outcome: Err(MALFORMED_ANSWER),
+            });
+        }
+        if !matches!(
             malformed.form,
             Some(Kind::Notification | Kind::Result | Kind::Error)
         ) {
-            return;
+            let error = WireError::new(malformed.code(), malformed.message());
+            write_failure(out, WireId::from_token(token).as_ref(), &error);
         }
-        let id = malformed
-            .id
-            .get(frame)
-            .and_then(|token| core::str::from_utf8(token).ok());
-        let id = id.and_then(WireId::from_token);
-        write_failure(
-            out,
-            id.as_ref(),
-            &WireError::new(malformed.code(), malformed.message()),
-        );
+        None
+    }
+
+    /// Takes a batch apart, from a peer whose revision has them.
+    fn batch_received(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
+        let peer = self.peer.as_ref().map(Peer::revision);
+        let members = if peer == Some(Revision::V2025_03_26) {
+            batch::split(frame, self.config.limits())
+        } else {
+            Err(WireError::new(malformed.code(), malformed.message()))
+        };
+        match members {
+            Ok(members) => self.batch = members.into(),
+            Err(error) => {
+                self.violation();
+                write_failure(out, None, &error);
+            }
+        }
     }
 
     fn request_received(
@@ -590,6 +642,11 @@ impl Link {
         })
     }
 }
+
+/// What a question of ours ends with when its answer cannot be read.
+const MALFORMED_ANSWER: Bytes = Bytes::from_static(
+    br#"{"code":-32600,"message":"the answer was neither a result nor an error that can be read"}"#,
+);
 
 /// Writes an error response and its newline.
 pub(super) fn write_failure(out: &mut Outbox, id: Option<&WireId>, error: &WireError) {

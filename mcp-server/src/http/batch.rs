@@ -12,14 +12,14 @@ use http::StatusCode;
 use mcp_proto::error::WireError;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
 use mcp_proto::id::WireId;
-use mcp_proto::json::{Inbound, Kind, text, write};
+use mcp_proto::json::{Inbound, Kind, write};
 use mcp_proto::judge::{self, Era};
-use mcp_proto::legacy::SessionToken;
+use mcp_proto::legacy::{SessionToken, batch};
 use mcp_proto::method::Method;
 use mcp_proto::outbox::Outbox;
 use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::time::{Instant, Now};
-use mcp_types::{Json, Revision};
+use mcp_types::Revision;
 
 use super::active::Active;
 use super::call::State;
@@ -117,31 +117,17 @@ impl Reading {
             }
             Err(none) => return no_session(none, now, exchange, None),
         };
-        let valid = core::str::from_utf8(&body)
-            .ok()
-            .filter(|text| Json::parse(*text).is_ok());
-        let Some(text) = valid else {
-            return refuse(
-                exchange,
-                WireError::parse_error("the body is not valid JSON"),
-            );
+        let members = match batch::split(&body, self.shared.service.config().limits()) {
+            Ok(members) => members,
+            Err(error) => return refuse(exchange, error),
         };
-        let limits = self.shared.service.config().limits();
-        let count = text::elements(text).take(limits.max_calls + 1).count();
-        if count == 0 || count > limits.max_calls {
-            let error = WireError::invalid_request(format!(
-                "a batch has 1 to {} messages",
-                limits.max_calls
-            ));
-            return refuse(exchange, error);
-        }
         let mut batch = Batch {
             members: Vec::new(),
             answers: Vec::new(),
             exchange: Some(exchange),
         };
-        for element in text::elements(text) {
-            self.member(now, &token, body.slice_ref(element.as_bytes()), &mut batch);
+        for member in members {
+            self.member(now, &token, member, &mut batch);
         }
         if batch.members.is_empty() && batch.answers.is_empty() {
             return Answer::accepted();
