@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Parts by name; empty means all.
     pub(crate) only: Vec<String>,
+    /// Use the binaries that are there.
+    pub(crate) no_build: bool,
 }
 
 /// Everything that a part may need.
@@ -63,7 +65,7 @@ const PARTS: [(&str, Part, &str); 9] = [
 ];
 
 pub(crate) const USAGE: &str = "
-cargo xtask bench [--quick] [--only PART[,PART]]
+cargo xtask bench [--quick] [--no-build] [--only PART[,PART]]
 
 Builds our server, its peers and the load generator, measures them side by side and rewrites the tables of
 benches/README.md. Parts: micro, counts, instructions, stdio, http, large, behind, memory, start.
@@ -74,10 +76,12 @@ pub(crate) fn options<'a>(mut words: impl Iterator<Item = &'a String>) -> Result
     let mut options = Options {
         quick: false,
         only: Vec::new(),
+        no_build: false,
     };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--quick" => options.quick = true,
+            "--no-build" => options.no_build = true,
             "--only" => {
                 let value = words.next().ok_or("`--only` needs the name of a part")?;
                 options.only.extend(value.split(',').map(str::to_owned));
@@ -106,7 +110,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let workspace = Workspace::find()?;
     let results = workspace.target.join("bench-results");
     fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
-    let tools = systems::Programs::build(&workspace)?;
+    let tools = systems::Programs::build(&workspace, options.no_build)?;
     let bench = Bench {
         workspace,
         quick: options.quick,
@@ -152,17 +156,17 @@ fn build(
     workspace: &Workspace,
     manifest: &str,
     target: &str,
-    arguments: &[&str],
-) -> Result<PathBuf, String> {
+    packages: &[&str],
+) -> Result<(), String> {
     let target = workspace.target.join(target);
+    let arguments = packages.iter().flat_map(|package| ["-p", package]);
     process::run(
         Command::new(tools::cargo())
             .args(["build", "--release", "--locked", "--manifest-path"])
             .arg(workspace.root.join(manifest))
             .args(arguments)
             .env("CARGO_TARGET_DIR", &target),
-    )?;
-    Ok(target.join("release"))
+    )
 }
 
 /// The middle of the values; zero without any.

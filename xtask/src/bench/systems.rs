@@ -33,31 +33,20 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    pub(super) fn build(workspace: &Workspace) -> Result<Self, String> {
-        let ours = build(
-            workspace,
-            "benches/Cargo.toml",
-            "bench",
-            &["-p", "mcp-bench-server"],
-        )?;
-        let small = build(
-            workspace,
-            "benches/Cargo.toml",
-            "bench-small",
-            &["-p", "mcp-bench-server", "--no-default-features"],
-        )?;
-        let tuned = build(
-            workspace,
-            "benches/peers/Cargo.toml",
-            "bench-tuned",
-            &["-p", "peer-rmcp", "--features", "tuned"],
-        )?;
-        let peers = build(
-            workspace,
-            "benches/peers/Cargo.toml",
-            "bench-peers",
-            &["--workspace"],
-        )?;
+    pub(super) fn build(workspace: &Workspace, no_build: bool) -> Result<Self, String> {
+        let ours = workspace.target.join("bench/release");
+        let peers = workspace.target.join("bench-peers/release");
+        if !no_build {
+            let (own, others) = ("benches/Cargo.toml", "benches/peers/Cargo.toml");
+            build(workspace, own, "bench", &["mcp-bench-server"])?;
+            // Alone, so that the driver is built without HTTP.
+            build(workspace, own, "bench", &["mcp-bench-stdio"])?;
+            // Each with the features that it asks for, and no others.
+            for peer in ["ceiling", "rmcp", "rmcp-tuned", "tower", "turbomcp"] {
+                build(workspace, others, "bench-peers", &[&format!("peer-{peer}")])?;
+            }
+            build(workspace, others, "bench-peers", &["mcp-load"])?;
+        }
         let sources = workspace.root.join("benches/peers");
         let missing = |what: &str, error: String| {
             println!("without {what}: {error}");
@@ -65,10 +54,10 @@ impl Programs {
         Ok(Self {
             load: peers.join("mcp-load"),
             ours: ours.join("mcp-bench-server"),
-            small: small.join("mcp-bench-server"),
+            small: ours.join("mcp-bench-stdio"),
             ceiling: peers.join("peer-ceiling"),
             rmcp: peers.join("peer-rmcp"),
-            rmcp_tuned: tuned.join("peer-rmcp"),
+            rmcp_tuned: peers.join("peer-rmcp-tuned"),
             turbomcp: peers.join("peer-turbomcp"),
             tower: peers.join("peer-tower"),
             python: python(workspace, &sources)
@@ -583,6 +572,9 @@ pub(super) fn start(bench: &Bench) -> Result<Value, String> {
         ("tower-mcp", &bench.tools.tower),
         ("ceiling", &bench.tools.ceiling),
     ] {
+        if !path.exists() {
+            continue;
+        }
         let stripped = bench.results.join("stripped");
         process::run(Command::new("strip").arg("-o").arg(&stripped).arg(path))?;
         let size = fs::metadata(&stripped)

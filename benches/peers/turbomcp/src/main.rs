@@ -38,7 +38,7 @@ impl Peer {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), turbomcp::ProtocolError> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("http") => {
@@ -49,8 +49,9 @@ async fn main() -> Result<(), turbomcp::ProtocolError> {
             });
             Peer.into_server()
                 .run_http(address, HttpConfig::new())
-                .await
+                .await?;
         }
-        _ => Peer.run_stdio().await,
+        _ => Peer.run_stdio().await?,
     }
+    Ok(())
 }
