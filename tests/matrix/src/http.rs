@@ -433,8 +433,15 @@ impl Stream<'_> {
             );
             let message: Value = serde_json::from_str(&answer.text)
                 .unwrap_or_else(|error| panic!("{error}: {}", answer.text));
-            self.http.check(&message);
-            answer.messages.push(message);
+            // The answer to a batch of 2025-03-26 is a batch.
+            let messages = match message {
+                Value::Array(messages) => messages,
+                message => vec![message],
+            };
+            for message in messages {
+                self.http.check(&message);
+                answer.messages.push(message);
+            }
         }
         answer
     }
