@@ -307,6 +307,8 @@ impl Link {
             entry.waiting = Some(progress);
             self.pending_frames = true;
         } else {
+            // What still waited for room is overtaken: written later, it would go backwards.
+            entry.waiting = None;
             write_progress(out, token, &progress, entry.revision);
             out.put_byte(b'\n');
             entry.reported = Some(progress.progress);

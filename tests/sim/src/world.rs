@@ -101,10 +101,22 @@ impl Run {
                 };
                 Ok(())
             }
-            _ => match self.lanes.get_mut(&op.lane) {
-                Some(lane) => lane.apply(world, op),
-                None => Ok(()),
-            },
+            _ => {
+                let over = self.lanes.get(&op.lane).is_some_and(LinkLane::is_over);
+                // Somebody who was thrown out comes again.
+                if over
+                    && op.a.is_multiple_of(8)
+                    && let Some(old) = self.lanes.remove(&op.lane)
+                {
+                    let configuration = old.successor(op.b);
+                    old.finish(world)?;
+                    self.lanes.insert(op.lane, LinkLane::new(world, configuration));
+                }
+                let Some(lane) = self.lanes.get_mut(&op.lane) else {
+                    return Ok(());
+                };
+                lane.apply(world, op)
+            }
         }
     }
 

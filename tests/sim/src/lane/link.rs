@@ -169,6 +169,23 @@ impl LinkLane {
         }
     }
 
+    /// Whether one end has closed.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.server.closed || self.client.closed
+    }
+
+    /// A configuration as hostile as this one.
+    #[must_use]
+    pub fn successor(&self, chance: u32) -> u32 {
+        let chance = chance / 3 * 3;
+        if self.config.hostile {
+            chance
+        } else {
+            chance.checked_sub(1).unwrap_or(1)
+        }
+    }
+
     /// Does one operation.
     ///
     /// # Errors

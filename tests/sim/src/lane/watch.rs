@@ -19,8 +19,8 @@ pub struct ServerWatch {
     subscriptions: BTreeMap<String, Subscription>,
     /// The last progress by token.
     progress: BTreeMap<String, f64>,
-    /// Tokens of live calls, with how many use each.
-    tokens: BTreeMap<String, usize>,
+    /// Tokens of live calls, with how many use each and whether there was ever more than one.
+    tokens: BTreeMap<String, (usize, bool)>,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,9 @@ impl ServerWatch {
             let token = token.to_string();
             self.dead_tokens.remove(&token);
             self.progress.remove(&token);
-            *self.tokens.entry(token).or_insert(0) += 1;
+            let (count, shared) = self.tokens.entry(token).or_insert((0, false));
+            *count += 1;
+            *shared |= *count > 1;
         }
     }
 
@@ -57,7 +59,7 @@ impl ServerWatch {
         self.subscriptions.remove(&id);
         if let Some(token) = token {
             let token = token.to_string();
-            let left = self.tokens.get_mut(&token).map_or(0, |n| {
+            let left = self.tokens.get_mut(&token).map_or(0, |(n, _)| {
                 *n -= 1;
                 *n
             });
@@ -100,7 +102,7 @@ impl ServerWatch {
                 "progress of a call that has ended: {message}"
             );
             let value = message["params"]["progress"].as_f64().unwrap_or(f64::NAN);
-            let shared = self.tokens.get(&token).is_some_and(|n| *n > 1);
+            let shared = self.tokens.get(&token).is_some_and(|(_, shared)| *shared);
             let last = self.progress.insert(token, value);
             require!(
                 shared || !value.is_nan() && last.is_none_or(|last| value > last),

@@ -851,6 +851,7 @@ impl ServerModel {
         if full {
             call.waiting = Some((value, total, text));
         } else {
+            call.waiting = None;
             call.reported = Some(value);
             let message = progress(&token, &(value, total, text), call.messages);
             self.out.push(message);
