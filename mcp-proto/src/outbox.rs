@@ -14,6 +14,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// Shared payloads up to this many bytes are copied, so that many small frames become one write.
 const INLINE_MAX: usize = 4 << 10;
 
+/// The least that the buffer grows by: a small answer needs one allocation, not one for each doubling.
+const GROWTH: usize = 512;
+
 /// A drained outbox gives back a buffer that has grown beyond this.
 const RETAIN_MAX: usize = 256 << 10;
 
@@ -66,6 +69,7 @@ impl Outbox {
     /// Appends a copy of `bytes`.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
         self.tail.put_slice(bytes);
         self.grown(bytes.len());
     }
@@ -73,6 +77,7 @@ impl Outbox {
     /// Appends one byte.
     #[inline]
     pub fn put_byte(&mut self, byte: u8) {
+        self.make_room(1);
         self.tail.put_u8(byte);
         self.grown(1);
     }
@@ -177,6 +182,13 @@ impl Outbox {
     #[must_use]
     pub const fn room(&self) -> usize {
         self.high_water.saturating_sub(self.len)
+    }
+
+    #[inline]
+    fn make_room(&mut self, needed: usize) {
+        if self.tail.capacity() - self.tail.len() < needed {
+            self.tail.reserve(needed.max(GROWTH));
+        }
     }
 
     #[inline]
