@@ -24,6 +24,8 @@ pub const SESSION_ID: &str = "mcp-session-id";
 /// Sealed ids are at most this long; a longer header is nobody's session.
 const MAX_SESSION_ID: usize = 1024;
 
+static SESSION_NAME: header::HeaderName = header::HeaderName::from_static(SESSION_ID);
+
 /// `Last-Event-ID`s are ours and short.
 const MAX_EVENT_ID: usize = 128;
 
@@ -75,7 +77,7 @@ pub enum SessionHeader {
 
 impl SessionHeader {
     fn of(headers: &HeaderMap) -> Self {
-        match one(headers, SESSION_ID, MAX_SESSION_ID) {
+        match one(headers, &SESSION_NAME, MAX_SESSION_ID) {
             Ok(None) => Self::Absent,
             Ok(Some(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic()) => {
                 Self::Given(id)
@@ -174,7 +176,7 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
             "Accept must list application/json and text/event-stream",
         );
     }
-    let length = match one(headers, "content-length", 20) {
+    let length = match one(headers, header::CONTENT_LENGTH, 20) {
         Ok(None) => None,
         Ok(Some(digits)) => match digits.parse::<u64>() {
             Ok(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
@@ -209,7 +211,11 @@ fn get(parts: &Parts) -> Verdict {
 }
 
 /// A header that may be there once, as text of at most `max` bytes.
-fn one(headers: &HeaderMap, name: &str, max: usize) -> Result<Option<Box<str>>, ()> {
+fn one(
+    headers: &HeaderMap,
+    name: impl header::AsHeaderName,
+    max: usize,
+) -> Result<Option<Box<str>>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

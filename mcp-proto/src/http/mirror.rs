@@ -5,7 +5,7 @@
 //! undecodable and different values are all -32020.
 //! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation".
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName};
 
 use super::param::PARAM_PREFIX;
 use super::sentinel;
@@ -21,6 +21,11 @@ pub const METHOD: &str = "mcp-method";
 /// `Mcp-Name`.
 pub const NAME: &str = "mcp-name";
 
+// The same as parsed names: looking one up by its text parses and copies it each time.
+static VERSION_NAME: HeaderName = HeaderName::from_static(VERSION);
+static METHOD_NAME: HeaderName = HeaderName::from_static(METHOD);
+static NAME_NAME: HeaderName = HeaderName::from_static(NAME);
+
 /// One header as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Given {
@@ -30,7 +35,7 @@ enum Given {
 }
 
 impl Given {
-    fn of(headers: &HeaderMap, name: &str) -> Self {
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,
@@ -54,7 +59,7 @@ impl MirrorHead {
     /// Keeps what the body has to confirm.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let version = match Given::of(headers, VERSION) {
+        let version = match Given::of(headers, &VERSION_NAME) {
             Given::Absent => None,
             Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned()),
             // No revision has a comma: equal to nothing, known to nobody.
@@ -70,8 +75,8 @@ impl MirrorHead {
             .collect();
         Self {
             version,
-            method: Given::of(headers, METHOD),
-            name: Given::of(headers, NAME),
+            method: Given::of(headers, &METHOD_NAME),
+            name: Given::of(headers, &NAME_NAME),
             params,
         }
     }
