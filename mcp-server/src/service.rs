@@ -175,6 +175,15 @@ impl Service {
         let envelope = &inbound.envelope;
         let viewer = self.viewer(principal);
         let registry = self.registry();
+        let filtered = match envelope.method {
+            Method::ToolsCall => registry.tools.filtered,
+            Method::PromptsGet => registry.prompts.filtered,
+            _ => registry.resources.filtered || registry.templates.filtered,
+        };
+        if !filtered {
+            // Nothing of this kind needs a scope.
+            return Ok(());
+        }
         let needed = match envelope.method {
             Method::ToolsCall => inbound.string(envelope.name).and_then(|name| {
                 registry
