@@ -118,6 +118,7 @@ impl Hub {
             slot,
             listener,
             filters: BTreeMap::new(),
+            wanted: [0; 3],
             uris: BTreeMap::new(),
         }
     }
@@ -198,6 +199,8 @@ pub struct Registration {
     slot: usize,
     listener: Arc<Listener>,
     filters: BTreeMap<Option<CallId>, Filter>,
+    /// How many of the filters want each kind, by bit.
+    wanted: [usize; 3],
     /// How many of the filters name a URI.
     uris: BTreeMap<Arc<str>, u32>,
 }
@@ -205,7 +208,11 @@ pub struct Registration {
 impl Registration {
     /// Sets the filter `key` and replaces the one that it had.
     pub fn listen(&mut self, key: Option<CallId>, filter: &Filter) {
+        self.count(filter, 1);
         let old = self.filters.insert(key, filter.clone());
+        if let Some(old) = &old {
+            self.count(old, -1);
+        }
         let kinds = self.kinds();
         let mut registry = lock(&self.hub.registry);
         registry.set_kinds(self.slot, kinds);
@@ -232,6 +239,7 @@ impl Registration {
 
     fn remove(&mut self, key: Option<CallId>) {
         if let Some(old) = self.filters.remove(&key) {
+            self.count(&old, -1);
             let kinds = self.kinds();
             lock(&self.hub.registry).set_kinds(self.slot, kinds);
             self.release(&old);
@@ -265,14 +273,25 @@ impl Registration {
         }
     }
 
+    /// What any of the filters wants. Does not depend on how many there are.
     fn kinds(&self) -> u8 {
-        self.filters.values().fold(0, |kinds, filter| {
-            let bit = |wanted: bool, kind| if wanted { kind } else { 0 };
-            kinds
-                | bit(filter.tools, TOOLS)
-                | bit(filter.prompts, PROMPTS)
-                | bit(filter.resources, RESOURCES)
-        })
+        let bits = [TOOLS, PROMPTS, RESOURCES].into_iter().zip(self.wanted);
+        bits.fold(
+            0,
+            |kinds, (bit, count)| if count > 0 { kinds | bit } else { kinds },
+        )
+    }
+
+    fn count(&mut self, filter: &Filter, by: isize) {
+        for (count, wants) in
+            self.wanted
+                .iter_mut()
+                .zip([filter.tools, filter.prompts, filter.resources])
+        {
+            if wants {
+                *count = count.saturating_add_signed(by);
+            }
+        }
     }
 
     /// Forgets the URIs of a filter that is gone, and what is dirty only because of it.
