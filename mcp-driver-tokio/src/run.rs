@@ -157,7 +157,7 @@ pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
 }
 
 /// Serves Streamable HTTP at `http://ADDRESS/mcp` until a signal comes, on a
-/// multi-threaded runtime of its own. Blocks; `announce` is told where it
+/// runtime of its own with a thread for each processor that this process may use. Blocks; `announce` is told where it
 /// serves, once it does.
 ///
 /// # Errors
@@ -171,9 +171,14 @@ pub fn run_http<S: IntoService>(
     announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
     let service = into_service(server)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    // With one processor there is nothing to hand work to: a scheduler of threads would only cost.
+    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let mut runtime = if alone {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = runtime.enable_all().build()?;
     let ended = runtime.block_on(async {
         let mut signals = Termination::listen()?;
         let listener = crate::http::bind(address).await?;

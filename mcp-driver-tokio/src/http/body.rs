@@ -83,8 +83,14 @@ impl McpBody {
             return Self(Inner::Call(Box::new(running)));
         }
         let mut whole = Bytes::new();
+        let now = running.clock.now();
         loop {
-            match running.poll_data(cx) {
+            // Whatever is there already is taken at one moment; a timer is looked at only when nothing is.
+            let data = match running.call.poll_data(cx, now) {
+                Poll::Pending => running.poll_data(cx),
+                ready => ready,
+            };
+            match data {
                 Poll::Ready(None) => return Self(Inner::Block(whole)),
                 Poll::Ready(Some(block)) if whole.is_empty() => whole = block,
                 Poll::Ready(Some(block)) => whole = [whole, block].concat().into(),

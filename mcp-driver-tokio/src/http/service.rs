@@ -18,6 +18,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode, request};
 use http_body::Body;
 use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer};
+use mcp_server::proto::time::Now;
 use mcp_server::{BoxFuture, IntoService, Principal};
 use pin_project_lite::pin_project;
 use tower_service::Service as TowerService;
@@ -187,8 +188,8 @@ impl<B> fmt::Debug for ResponseFuture<B> {
 
 impl McpService {
     /// Judges the head. Answers at once what needs no body.
-    fn begin(&self, parts: request::Parts, principal: Option<Principal>) -> State {
-        match self.server.begin(self.clock.now(), parts, principal) {
+    fn begin(&self, now: Now, parts: request::Parts, principal: Option<Principal>) -> State {
+        match self.server.begin(now, parts, principal) {
             Begin::Read(call) => State::Reading(call),
             Begin::Respond(response) => State::Answered(Some(response.map(McpBody::from))),
         }
@@ -209,6 +210,8 @@ impl<B: Body> Future for ResponseFuture<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        // One reading of the clock for everything up to the handler.
+        let now = this.service.clock.now();
         loop {
             match this.state {
                 State::Start(parts) => {
@@ -223,12 +226,12 @@ impl<B: Body> Future for ResponseFuture<B> {
                         }));
                         continue;
                     }
-                    *this.state = this.service.begin(parts, None);
+                    *this.state = this.service.begin(now, parts, None);
                 }
                 State::Authenticating(authentication) => {
                     let (parts, outcome) = ready!(authentication.as_mut().poll(cx));
                     *this.state = match outcome {
-                        Ok(principal) => this.service.begin(parts, principal),
+                        Ok(principal) => this.service.begin(now, parts, principal),
                         Err(refusal) => State::Answered(Some(refusal.map(McpBody::from))),
                     };
                 }
@@ -273,7 +276,7 @@ impl<B: Body> Future for ResponseFuture<B> {
                         None => {
                             this.body.set(None);
                             this.timer.set(None);
-                            call.end_body(this.service.clock.now());
+                            call.end_body(now);
                             let State::Reading(call) =
                                 std::mem::replace(this.state, State::Answered(None))
                             else {
