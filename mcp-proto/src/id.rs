@@ -275,7 +275,10 @@ impl WireId {
         let contents = token.get(1..token.len() - 1).unwrap_or_default();
         let digest = text::decoded(contents).fold(mixed(SEED, b'"'), |digest, character| {
             let mut bytes = [0; 4];
-            character.encode_utf8(&mut bytes).bytes().fold(digest, mixed)
+            character
+                .encode_utf8(&mut bytes)
+                .bytes()
+                .fold(digest, mixed)
         });
         mixed(digest, b'"')
     }

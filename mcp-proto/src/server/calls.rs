@@ -61,7 +61,9 @@ impl Index {
     }
 
     fn first(&self, digest: u32) -> u32 {
-        let Some(mask) = self.heads.len().checked_sub(1) else { return NONE };
+        let Some(mask) = self.heads.len().checked_sub(1) else {
+            return NONE;
+        };
         let at = (digest ^ (digest >> 15)) as usize & mask;
         self.heads.get(at).copied().unwrap_or(NONE)
     }
@@ -71,7 +73,9 @@ impl Index {
     }
 
     fn link(&mut self, slot: u32, digest: u32) {
-        let Some(head) = self.head(digest) else { return };
+        let Some(head) = self.head(digest) else {
+            return;
+        };
         let behind = core::mem::replace(head, slot);
         if self.next.len() <= slot as usize {
             self.next.resize(slot as usize + 1, NONE);
