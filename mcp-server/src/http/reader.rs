@@ -73,7 +73,8 @@ impl Reader {
             .as_deref()
             .and_then(|text| EventId::parse(token.key, text));
         let resumed = resumed.filter(|id| session.replay.knows(id.stream));
-        let (stream, sent) = resumed.map_or((GENERAL, None), |id| (id.stream, Some(id.sequence)));
+        let (stream, sent) =
+            resumed.map_or((GENERAL, session.told), |id| (id.stream, Some(id.sequence)));
         let (reader, former) = session.sit(stream, Waker::noop());
         drop(session);
         former.into_iter().for_each(Waker::wake);
@@ -118,6 +119,9 @@ impl Reader {
             };
             exchange.encoded(now.instant, event);
             self.sent = Some(sequence);
+            if self.stream == GENERAL {
+                session.told = session.told.max(self.sent);
+            }
         }
         let complete = self.stream != GENERAL
             && session.replay.is_ended(self.stream)

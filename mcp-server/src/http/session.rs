@@ -32,6 +32,9 @@ pub(super) struct Session {
     pub(super) requests: ServerRequests<u64>,
     /// Joins the hub with the first subscription or stream.
     pub(super) hub: Option<Registration>,
+    /// The position of the last event of the general stream that went to a reader: the next reader that
+    /// names none goes on behind it, for each message goes to one stream only.
+    pub(super) told: Option<u64>,
     calls: Vec<Parked>,
     readers: Vec<Seat>,
     next: u64,
@@ -70,6 +73,7 @@ impl Session {
         Self {
             peer,
             replay: Replay::new(key, limits.replay_bytes, limits.replay_events),
+            told: None,
             requests: ServerRequests::new(limits.max_requests),
             hub: None,
             calls: Vec::new(),

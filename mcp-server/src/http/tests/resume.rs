@@ -218,3 +218,23 @@ fn get_is_for_sessions() {
     stream.poll(&bench);
     assert!(stream.ended);
 }
+
+#[test]
+fn a_message_goes_to_one_reader_only_unless_it_is_asked_for_again() {
+    let bench = Bench::new();
+    let session = bench.initialize("2025-11-25");
+    let mut first = bench.get(&session, None);
+    bench.server.service().tools().remove("slow");
+    first.poll(&bench);
+    assert_eq!(first.events().len(), 1, "{}", first.text);
+    let id = first.ids().pop().unwrap().to_owned();
+    first.disconnect();
+    let mut second = bench.get(&session, None);
+    assert_eq!(second.events().len(), 0, "told already: {}", second.text);
+    bench.server.service().tools().remove("chatty");
+    second.poll(&bench);
+    assert_eq!(second.events().len(), 1, "{}", second.text);
+    second.disconnect();
+    let third = bench.get(&session, Some(&id));
+    assert_eq!(third.events().len(), 1, "what came after: {}", third.text);
+}
