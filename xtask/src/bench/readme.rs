@@ -315,7 +315,9 @@ fn compared(bench: &Bench, prefix: &str, title: &str) -> Option<String> {
             let theirs = all
                 .get(&format!("{prefix}{group}/{other}"))
                 .and_then(|one| one["ns"].as_f64());
-            text.push_str(&theirs.map_or(" - |".into(), |theirs| format!(" {:.2} |", theirs / ns)));
+            text.push_str(
+                &theirs.map_or_else(|| " - |".into(), |theirs| format!(" {:.2} |", theirs / ns)),
+            );
         }
         text.push('\n');
     }
