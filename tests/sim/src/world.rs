@@ -110,7 +110,8 @@ impl Run {
                 {
                     let configuration = old.successor(op.b);
                     old.finish(world)?;
-                    self.lanes.insert(op.lane, LinkLane::new(world, configuration));
+                    self.lanes
+                        .insert(op.lane, LinkLane::new(world, configuration));
                 }
                 let Some(lane) = self.lanes.get_mut(&op.lane) else {
                     return Ok(());

@@ -7,7 +7,7 @@
 pub fn of_client(kind: u32, x: u32, id: &str, ask: u64) -> Vec<u8> {
     const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
     let n = x % 7;
-    let line = match kind % 44 {
+    let line = match kind % 47 {
         0 => "INFO ready".into(),
         1 => "[]".into(),
         2 => format!(r#"[{{"jsonrpc":"2.0","id":{n},"method":"ping"}}]"#),
@@ -137,6 +137,13 @@ pub fn of_client(kind: u32, x: u32, id: &str, ask: u64) -> Vec<u8> {
                 "[]",
                 "\"emergency\""
             ][n as usize]
+        ),
+        43 => format!(
+            r#"[{{"jsonrpc":"2.0","id":"b{n}","method":"tools/list"}}, {{"jsonrpc":"2.0","id":"c{n}","method":"ping"}} ,{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"b{n}"}}}},7,[]]"#
+        ),
+        44 => format!("[{}1]", "7,".repeat(x as usize % 300)),
+        45 => format!(
+            r#"{{"jsonrpc":"2.0","id":{n},"method":"initialize","params":{{"protocolVersion":"2025-03-26","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"l","version":"0"}}}}}}"#
         ),
         _ => format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"a":{x}}}}}"#),
     };

@@ -166,7 +166,12 @@ impl Causes {
         let mut complete = Vec::new();
         for byte in bytes {
             if *byte == b'\n' {
-                complete.push(core::mem::take(&mut self.partial));
+                let line = core::mem::take(&mut self.partial);
+                // Each member of a batch is a cause of its own.
+                match tree::elements(&line) {
+                    Some(members) => complete.extend(members),
+                    None => complete.push(line),
+                }
             } else {
                 self.partial.push(*byte);
             }

@@ -3,6 +3,8 @@
 //! Owns the plain form of the rules: eras, the call table, subscriptions, the legacy session, requests to
 //! the client. Messages are trees in and values out; only what an error's text says is left open.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
 use super::slab::{Key, Table, unwire, wire};
@@ -210,6 +212,8 @@ pub struct Room<'a> {
 pub struct ServerModel {
     shape: Shape,
     lines: Splitter,
+    /// The rest of a batch.
+    batch: VecDeque<Vec<u8>>,
     calls: Table<Call>,
     asks: Table<Ask>,
     session: Option<Session>,
@@ -230,6 +234,7 @@ impl ServerModel {
     pub fn new(shape: Shape) -> Self {
         Self {
             lines: Splitter::new(shape.max_message),
+            batch: VecDeque::new(),
             calls: Table::new(shape.max_calls),
             asks: Table::new(shape.max_requests),
             session: None,
@@ -321,6 +326,12 @@ impl ServerModel {
             if self.misbehaved {
                 return self.close();
             }
+            if let Some(member) = self.batch.pop_front() {
+                if let Some(heard) = self.receive(member, true) {
+                    return Next::Event(heard);
+                }
+                continue;
+            }
             let line = match self.lines.next_line() {
                 Split::Line(line) => line,
                 Split::TooLong => {
@@ -334,7 +345,7 @@ impl ServerModel {
                 },
                 Split::More => return Next::Input,
             };
-            if let Some(heard) = self.receive(line) {
+            if let Some(heard) = self.receive(line, false) {
                 return Next::Event(heard);
             }
         }
@@ -399,17 +410,34 @@ impl ServerModel {
         self.out.push(message);
     }
 
-    fn receive(&mut self, line: Vec<u8>) -> Option<Heard> {
+    fn receive(&mut self, line: Vec<u8>, batched: bool) -> Option<Heard> {
         let message = match tree::read(&line) {
             Ok(message) => message,
+            Err(fault) if fault.batch && !batched => {
+                self.take_apart(&line);
+                return None;
+            }
             Err(fault) => {
                 self.violation();
+                let answer =
+                    fault.nothing || matches!(fault.form, Some(Form::Result | Form::Error));
+                if let (true, Some(id)) = (answer, &fault.id)
+                    && let Some((number, ask)) = self.asked(id)
+                {
+                    let unreadable = json!({"code":-32600,
+                        "message":"the answer was neither a result nor an error that can be read"});
+                    return Some(Heard::Answered(ask.call, number, Err(unreadable)));
+                }
                 if matches!(fault.form, None | Some(Form::Request)) {
                     self.refuse(fault.id.map(|id| id.value()), fault.code);
                 }
                 return None;
             }
         };
+        if batched && message.form == Form::Request && message.method == "initialize" {
+            self.refuse(message.id.map(|id| id.value()), -32600);
+            return None;
+        }
         match message.form {
             Form::Request => {
                 self.patience.regain();
@@ -742,12 +770,33 @@ impl ServerModel {
         }
     }
 
-    fn answered(&mut self, message: &Message) -> Option<Heard> {
-        let number = match message.id.as_ref()? {
-            Tree::Text(text) | Tree::Number(text) => text.parse().ok()?,
-            _ => return None,
+    /// Only 2025-03-26 has batches.
+    fn take_apart(&mut self, line: &[u8]) {
+        let members = match &self.session {
+            Some(session) if session.revision == "2025-03-26" => tree::elements(line).ok_or(-32700),
+            _ => Err(-32600),
         };
-        let ask = self.asks.remove(unwire(number)?)?;
+        let max = self.shape.max_calls;
+        match members.and_then(|m| (1..=max).contains(&m.len()).then_some(m).ok_or(-32600)) {
+            Ok(members) => self.batch = members.into(),
+            Err(code) => {
+                self.violation();
+                self.refuse(None, code);
+            }
+        }
+    }
+
+    /// The request of ours that an id stands for, if it waits.
+    fn asked(&mut self, id: &Tree) -> Option<(u64, Ask)> {
+        let (Tree::Text(digits) | Tree::Number(digits)) = id else {
+            return None;
+        };
+        let number = integer(digits).then(|| digits.parse().ok())??;
+        Some((number, self.asks.remove(unwire(number)?)?))
+    }
+
+    fn answered(&mut self, message: &Message) -> Option<Heard> {
+        let (number, ask) = self.asked(message.id.as_ref()?)?;
         let outcome = match (&message.result, &message.error) {
             (Some(result), _) => Ok(result.value()),
             (_, error) => Err(error.as_ref().map(Tree::value).unwrap_or_default()),

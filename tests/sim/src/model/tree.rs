@@ -145,6 +145,8 @@ pub struct Fault {
     pub form: Option<Form>,
     /// Nothing but an id, as it were.
     pub nothing: bool,
+    /// A list of messages.
+    pub batch: bool,
 }
 
 const PARSE: i64 = -32700;
@@ -194,6 +196,33 @@ pub fn parse(text: &[u8]) -> Option<Tree> {
     (parser.at == text.len()).then_some(tree)
 }
 
+/// The elements of a list, as they are written; `None` if it is not JSON.
+#[must_use]
+pub fn elements(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    parse(text)?;
+    let mut parser = Parser {
+        bytes: text,
+        at: 0,
+        depth: 1,
+    };
+    let mut found = Vec::new();
+    parser.space();
+    parser.expect(b'[')?;
+    loop {
+        parser.space();
+        if parser.peek()? == b']' {
+            return Some(found);
+        }
+        let start = parser.at;
+        parser.value()?;
+        found.push(text[start..parser.at].to_vec());
+        parser.space();
+        if parser.peek()? == b',' {
+            parser.at += 1;
+        }
+    }
+}
+
 /// Reads a line.
 ///
 /// # Errors
@@ -211,6 +240,7 @@ pub fn read(line: &[u8]) -> Result<Message, Fault> {
         id: None,
         form: None,
         nothing: false,
+        batch: kind == Kind::Batch,
     };
     match parser.peek() {
         None => return Err(plain(Kind::Empty)),
@@ -359,6 +389,7 @@ fn judge(seen: &[Seen], complete: bool) -> Result<Message, Fault> {
         id,
         form: would_be,
         nothing: first == Kind::Nothing,
+        batch: false,
     })
 }
 
