@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -12,6 +13,9 @@ use crate::message::{self, INITIALIZE, INITIALIZED};
 use crate::options::{Fallible, Mode, Options};
 use crate::server::{Server, nanos, percentile};
 
+/// The address that is spoken to; some servers want it in `Host` with its port.
+static HOST: OnceLock<String> = OnceLock::new();
+
 /// One whole POST request.
 pub(crate) fn post(
     body: &str,
@@ -20,8 +24,9 @@ pub(crate) fn post(
     name: &str,
     session: Option<&str>,
 ) -> Vec<u8> {
-    let mut head = String::from(
-        "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n",
+    let host = HOST.get().map_or("127.0.0.1", String::as_str);
+    let mut head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n",
     );
     match mode {
         Mode::Modern => {
@@ -79,6 +84,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: &str) -> Fallible<Self> {
+        let _ = HOST.set(address.to_owned());
         let stream = std::net::TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
