@@ -11,6 +11,7 @@ mod lines;
 mod link_client;
 mod link_server;
 mod mirror;
+mod pair;
 mod param_headers;
 mod scanner;
 mod sealed;
@@ -56,6 +57,7 @@ targets! {
     link_client,
     link_server,
     mirror,
+    pair,
     param_headers,
     scanner,
     sealed,

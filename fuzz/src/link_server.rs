@@ -455,7 +455,7 @@ impl World {
             } => {
                 assert!(!self.draining && !self.closed);
                 let wire = inbound.id().expect("a request has an id");
-                self.admitted(id, &wire, None);
+                self.admitted(id, Some(&wire), None);
                 // Both eras, told apart by the message.
                 let modern = inbound.envelope.meta_version.is_some()
                     || inbound.envelope.meta_capabilities.is_some();
@@ -463,8 +463,7 @@ impl World {
             }
             LinkEvent::Listening { id, filter } => {
                 assert!(!self.draining && !self.closed);
-                // Until the acknowledgment is read: an id that nobody uses.
-                self.admitted(id, &WireId::from(u64::MAX), Some(filter));
+                self.admitted(id, None, Some(filter));
                 self.unacknowledged.push_back(id);
             }
             LinkEvent::Cancelled { id, .. } => {
@@ -506,10 +505,12 @@ impl World {
         }
     }
 
-    fn admitted(&mut self, call: CallId, wire: &WireId, filter: Option<Filter>) {
-        let wire = match wire.as_str() {
-            "-0" => json!(0),
-            token => serde_json::from_str(token).expect("an id is JSON"),
+    fn admitted(&mut self, call: CallId, wire: Option<&WireId>, filter: Option<Filter>) {
+        let wire = match wire.map(WireId::as_str) {
+            // Until the acknowledgment of a subscription is read.
+            None => Value::Null,
+            Some("-0") => json!(0),
+            Some(token) => serde_json::from_str(token).expect("an id is JSON"),
         };
         assert!(
             filter.is_some() || self.open.values().all(|open| open.wire != wire),
