@@ -264,14 +264,16 @@ impl WireId {
 
     /// A number that equal ids share, whatever way they are written.
     pub(crate) fn digest(&self) -> u32 {
-        let token = match self.as_bytes() {
-            b"-0" => "0",
-            _ => self.as_str(),
+        let bytes = match self.as_bytes() {
+            b"-0" => b"0",
+            bytes => bytes,
         };
-        if memchr::memchr(b'\\', token.as_bytes()).is_none() {
-            return token.bytes().fold(SEED, mixed);
+        let escaped = self.is_string() && memchr::memchr(b'\\', bytes).is_some();
+        if !escaped {
+            return bytes.iter().copied().fold(SEED, mixed);
         }
-        // Only a string holds an escape. Its quotes count, as they do without one.
+        let token = self.as_str();
+        // The quotes count, as they do without an escape.
         let contents = token.get(1..token.len() - 1).unwrap_or_default();
         let digest = text::decoded(contents).fold(mixed(SEED, b'"'), |digest, character| {
             let mut bytes = [0; 4];

@@ -15,6 +15,8 @@ use crate::id::{CallId, Slab, WireId};
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: WireId,
+    /// Of the id, for the index.
+    digest: u32,
     pub(super) revision: Revision,
     pub(super) progress_token: Option<WireId>,
     pub(super) log_level: Option<LoggingLevel>,
@@ -126,6 +128,7 @@ impl Calls {
         let listens = subscription.is_some();
         let entry = Entry {
             id,
+            digest,
             revision: context.revision,
             progress_token: context.progress_token.clone(),
             log_level: context.log_level,
@@ -149,12 +152,15 @@ impl Calls {
         self.index.heads.clear();
         self.index.heads.resize(chains, NONE);
         for ((slot, _), entry) in self.slab.iter() {
-            self.index.link(slot, entry.id.digest());
+            self.index.link(slot, entry.digest);
         }
     }
 
     /// The call with this id. Does not depend on how many there are.
     pub(super) fn find(&self, id: &WireId) -> Option<CallId> {
+        if self.slab.is_empty() {
+            return None;
+        }
         let mut slot = self.index.first(id.digest());
         while slot != NONE {
             let (key, entry) = self.slab.at(slot)?;
@@ -179,7 +185,7 @@ impl Calls {
     pub(super) fn remove(&mut self, call: CallId) -> Result<Entry, Stale> {
         let (slot, generation) = call.key();
         let entry = self.slab.remove(slot, generation).ok_or(Stale)?;
-        self.index.unlink(slot, entry.id.digest());
+        self.index.unlink(slot, entry.digest);
         self.subscriptions -= usize::from(entry.subscription.is_some());
         Ok(entry)
     }
