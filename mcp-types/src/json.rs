@@ -314,11 +314,12 @@ mod tests {
             "1.0",
             "1e400",
             "123456789012345678901234567890",
-            "\"\\ud800\"",
             "\"\\u0061\"",
+            "\"\\ud83d\\ude00\"",
         ] {
             assert_eq!(Json::parse(text).expect("valid").as_str(), text);
         }
+        Json::parse("\"\\ud800\"").expect_err("half of a surrogate pair");
     }
 
     #[test]
