@@ -45,7 +45,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 15] = [
         Self::DuplicateEnding,
         Self::SwallowEnding,
         Self::FrameAfterCancel,
@@ -61,8 +61,6 @@ impl Mutation {
         Self::HalfDuplex,
         Self::Falsify,
         Self::Drift,
-        Self::ForgetPrincipal,
-        Self::WrongStatus,
     ];
 
     /// Its name.

@@ -1,9 +1,13 @@
 //! Lanes: a client, a server and what lies between them.
 
+pub mod client;
 pub mod config;
+pub mod heard;
 pub mod lies;
 pub mod link;
+pub mod server;
 pub mod watch;
+pub mod wire;
 
 use crate::mutation::Mutation;
 

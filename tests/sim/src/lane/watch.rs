@@ -180,12 +180,14 @@ impl Causes {
         complete
     }
 
-    /// No more bytes arrive.
-    pub fn end(&mut self) {
+    /// No more bytes arrive. Returns the line that this completes.
+    pub fn end(&mut self) -> Option<Vec<u8>> {
         let rest = core::mem::take(&mut self.partial);
-        if !rest.is_empty() {
-            self.lines.push_back(rest);
+        if rest.is_empty() {
+            return None;
         }
+        self.lines.push_back(rest.clone());
+        Some(rest)
     }
 
     /// The machine has read everything.
