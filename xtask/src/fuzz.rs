@@ -18,13 +18,11 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
     -Ccodegen-units=1 --cfg fuzzing";
 
-/// New inputs for each target in every test run.
-const SMOKE: Duration = Duration::from_secs(4);
-
 /// No target needs longer for one input, in seconds; more is a finding.
 const LIMIT: u64 = 5;
 
-/// Every committed input without an engine, then a few seconds of new ones for each target.
+/// Every committed input, without an engine and with it. New inputs are for [`long`]: a check that draws lots says
+/// something else each time.
 pub(crate) fn smoke(run: &Run) -> Outcome {
     let mut count = Count::default();
     let replayed = process::run(
@@ -43,7 +41,7 @@ pub(crate) fn smoke(run: &Run) -> Outcome {
     let fuzzer = match Fuzzer::build(&run.workspace) {
         Ok(fuzzer) => fuzzer,
         Err(Absent::Missing(why)) if !run.strict => {
-            println!("SKIPPED: no new inputs: {why}");
+            println!("SKIPPED: no engine: {why}");
             count.skipped += 1;
             return Outcome::Done(count);
         }
@@ -53,7 +51,7 @@ pub(crate) fn smoke(run: &Run) -> Outcome {
         }
     };
     for target in &fuzzer.targets {
-        add(&mut count, fuzzer.run(target, SMOKE, true));
+        add(&mut count, fuzzer.run(target, None, true));
     }
     Outcome::Done(count)
 }
@@ -84,7 +82,7 @@ pub(crate) fn long(minutes: f64, only: &[String]) -> Result<bool, String> {
         }
         println!("\n==> {target}: {minutes} min");
         let start = Instant::now();
-        let outcome = fuzzer.run(target, Duration::from_secs_f64(minutes * 60.0), false);
+        let outcome = fuzzer.run(target, Some(Duration::from_secs_f64(minutes * 60.0)), false);
         let seconds = start.elapsed().as_secs();
         match outcome {
             Ok(()) => println!("<== {target}: nothing found in {seconds} s"),
@@ -137,8 +135,8 @@ impl Fuzzer {
         })
     }
 
-    /// Runs one target; an error names the input that failed.
-    fn run(&self, target: &str, time: Duration, quiet: bool) -> Result<(), String> {
+    /// Runs one target: on new inputs for some time, or on the committed ones. An error names the input that failed.
+    fn run(&self, target: &str, time: Option<Duration>, quiet: bool) -> Result<(), String> {
         let corpus = self.kept.join(target);
         let artifacts = self.kept.join("artifacts").join(target);
         for folder in [&corpus, &artifacts] {
@@ -146,10 +144,14 @@ impl Fuzzer {
                 .map_err(|error| format!("{}: {error}", folder.display()))?;
         }
         let mut command = Command::new(self.programs.join(target));
+        match time {
+            Some(time) => command
+                .arg(&corpus)
+                .arg(self.seeds.join(target))
+                .arg(format!("-max_total_time={}", time.as_secs().max(1))),
+            None => command.arg(self.seeds.join(target)).arg("-runs=0"),
+        };
         command
-            .arg(&corpus)
-            .arg(self.seeds.join(target))
-            .arg(format!("-max_total_time={}", time.as_secs().max(1)))
             .arg(format!("-timeout={LIMIT}"))
             .arg(format!("-dict={}", self.dictionary.display()))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
@@ -159,9 +161,13 @@ impl Fuzzer {
         let file =
             std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         command.stderr(file);
-        let ended = process::lines(&mut command, time + Duration::from_secs(600), |line| {
-            println!("{line}");
-        })?;
+        let ended = process::lines(
+            &mut command,
+            time.unwrap_or_default() + Duration::from_secs(600),
+            |line| {
+                println!("{line}");
+            },
+        )?;
         let text = read(&log);
         if !ended {
             let tail: Vec<&str> = text.lines().rev().take(40).collect();

@@ -65,7 +65,7 @@ const PARTS: [(&str, Part, &str); 10] = [
     (
         "fuzz",
         fuzz::smoke,
-        "every committed input and a few seconds of new ones for each target",
+        "every committed input through every target; new ones: cargo xtask fuzz",
     ),
     (
         "conformance",
