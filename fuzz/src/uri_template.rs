@@ -36,10 +36,9 @@ pub(crate) fn run(data: &[u8]) {
             }
         }
     }
-    // Two lists side by side, two queries or two fragments expand to text that nobody can take apart again.
+    // Two lists side by side or two fragments expand to text that nobody can take apart again.
     let twice = |operator| template.matches(operator).count() > 1;
-    let ambiguous = twice("{?")
-        || twice("{#")
+    let ambiguous = twice("{#")
         || template.match_indices("}{").any(|(at, _)| {
             template[at + 2..]
                 .starts_with(|c: char| c == '+' || c.is_ascii_alphanumeric() || c == '_')

@@ -84,7 +84,8 @@ impl Resource {
     /// Starts a family of resources: an RFC 6570 template of levels 1 to 3, such as `file:///{+path}` or `db://{table}{?limit}`.
     ///
     /// A plain `{variable}` matches one segment without `/`, `?` and `#`, a `{+variable}` matches across slashes; both need at
-    /// least one character. `{/v}`, `{.v}`, `{;v}`, `{?v}`, `{&v}` and `{#v}` may be absent.
+    /// least one character. `{/v}`, `{.v}`, `{;v}`, `{?v}`, `{&v}` and `{#v}` may be absent. The parameters of a query may come
+    /// in any order, so they are one list: `{?a}{&b}` is fine, while `{?a}text{&b}` is refused when the server is built.
     ///
     /// Values are percent-decoded. Templates of the scheme `file` never yield a value with a `..` segment; check in others
     /// whatever you use as a path.

@@ -397,8 +397,13 @@ impl<'a> Parser<'a> {
             count,
         };
         match operator {
-            Some(b'&') => self.lend(b'&', count),
-            Some(b';') => self.lend(b';', count),
+            Some(b'?') if self.open_list(b'&').is_some() => {
+                return self.fail(
+                    "a URI has one query; name all its variables in one `{?a,b}`, or go on with `{&c}` right behind it",
+                );
+            }
+            Some(b'&') => self.join(b'&', count)?,
+            Some(b';') => self.join(b';', count)?,
             _ => {}
         }
         match operator {
@@ -447,8 +452,22 @@ impl<'a> Parser<'a> {
     }
 
     /// `{?a}{&b}` expands to one list of pairs, all of which the expression in front takes: it knows the names of those that
-    /// follow it without a gap.
-    fn lend(&mut self, separator: u8, count: usize) {
+    /// follow it without a gap. Behind a gap there would be a list within a list: the text between them could be part of a
+    /// value as well, and the expression in front does not know the names of the second.
+    fn join(&mut self, separator: u8, count: usize) -> Result<(), TemplateError> {
+        let Some(gap) = self.open_list(separator) else {
+            return Ok(());
+        };
+        if gap > 0 {
+            return self.fail(match separator {
+                b';' => {
+                    "this list goes on where an earlier `{;..}` may not have ended; join the two as `{;a,b}`, or put a `/` between them"
+                }
+                _ => {
+                    "this list goes on where an earlier `{?..}` or `{&..}` has not ended; join the two as `{?a,b}` (parameters may come in any order)"
+                }
+            });
+        }
         for part in self.parts.iter_mut().rev() {
             match part {
                 Part::Optional(_, hole) if hole.split == Split::Pairs(separator) => {
@@ -457,6 +476,23 @@ impl<'a> Parser<'a> {
                 _ => break,
             }
         }
+        Ok(())
+    }
+
+    /// The number of parts behind the last list of pairs with this separator, unless text that is always there ends it.
+    fn open_list(&self, separator: u8) -> Option<usize> {
+        let at = self.parts.iter().rposition(
+            |part| matches!(part, Part::Optional(_, hole) if hole.split == Split::Pairs(separator)),
+        )?;
+        let (list, behind) = self.parts.split_at(at + 1);
+        let Some(Part::Optional(_, Hole { stop, .. })) = list.last() else {
+            return None;
+        };
+        let ended = behind.iter().any(|part| match part {
+            Part::Literal(text) => text.bytes().any(|byte| stop.contains(&byte)),
+            Part::Run(_) | Part::Optional(..) => false,
+        });
+        (!ended).then_some(behind.len())
     }
 
     fn variable(&mut self, name: &str, operator: Option<u8>) -> Result<(), TemplateError> {

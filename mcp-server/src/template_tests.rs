@@ -142,5 +142,31 @@ fn neighbouring_lists_of_pairs_are_one() {
         assert_eq!(matched("a:x{?q}{&r}{&s}", uri), expected, "{uri}");
     }
     assert_eq!(matched("a:x{;p}{;q}/y", "a:x;p=1;q=2/y"), "p=1 q=2");
-    assert_eq!(matched("a:x{?q}&r=2{&s}", "a:x?q=1&r=2&s=3"), "q=1 s=3");
+}
+
+/// Found by fuzzing: with text between two lists, a template did not match its own expansion, because the first list took
+/// the second one too and knew only its own names.
+#[test]
+fn a_second_list_where_the_first_has_not_ended_is_refused() {
+    for (template, offset) in [
+        ("a:$){?q}v{&b}\"y==={;f}=={&c}", 10),
+        ("a:x{?q}&r=2{&s}", 12),
+        ("a:x{?q}{/d}{&s}", 12),
+        ("a:x{&q}/{&s}", 9),
+        ("a:x{?q}{?r}", 8),
+        ("a:x{?q}v{?r,s}", 9),
+        ("a:x{&q}{?r}", 8),
+        ("a:x{;p}v{;q}", 9),
+        ("a:x{;p}{/d}{;q}", 12),
+    ] {
+        let error = UriTemplate::parse(template).unwrap_err();
+        assert_eq!(error.offset, offset, "{template}: {error}");
+    }
+    // Text that cannot be part of the first list ends it.
+    assert_eq!(
+        matched("a:x{;p}/y{;q,r}", "a:x;p=1/y;r=3;q=2"),
+        "p=1 q=2 r=3"
+    );
+    assert_eq!(matched("a:x{?q}#/y{&r}", "a:x?q=1#/y&r=2"), "q=1 r=2");
+    assert_eq!(matched("a:x{;p}y{?q}", "a:x;p=1y?q=2"), "p=1 q=2");
 }
