@@ -23,8 +23,17 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
         true
     }
 
-    /// The time, for the note on slow polls; the same clock that the driver's [`Now`](mcp_proto::time::Now) is made from.
+    /// The time: the same clock that the driver's [`Now`](mcp_proto::time::Now) is made from. For work that no request drives,
+    /// and for the note on slow polls.
     fn clock(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Completes when [`clock`](Self::clock) reaches `at`.
+    ///
+    /// A legacy call over HTTP goes on when its client is gone, and only a timer ends its wait for an answer that never comes.
+    /// Without one it waits until its session is used again.
+    fn sleep_until(&self, _at: Instant) -> Option<BoxFuture<()>> {
         None
     }
 }

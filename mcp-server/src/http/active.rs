@@ -27,6 +27,7 @@ use mcp_types::Json;
 
 use super::gauge::Permit;
 use super::lane::{Lane, LaneSink};
+use crate::BoxFuture;
 use crate::call::{Finish, Running};
 
 /// A call that runs.
@@ -161,7 +162,10 @@ impl Active {
     pub(super) fn detach(mut self, began: bool) {
         self.lane.disconnected(began);
         let shared = Arc::clone(&self.lane.shared);
-        shared.runtime.spawn(Box::pin(Detached(Some(self))));
+        shared.runtime.spawn(Box::pin(Detached {
+            active: Some(self),
+            timer: None,
+        }));
     }
 }
 
@@ -272,31 +276,56 @@ impl Drop for Connected {
 }
 
 /// A legacy call whose connection is gone. The runtime polls it; nobody waits for it.
-struct Detached(Option<Active>);
+struct Detached {
+    active: Option<Active>,
+    /// Armed while the client owes an answer: no request may ever come again that brings the time.
+    timer: Option<(Instant, BoxFuture<()>)>,
+}
+
+impl Detached {
+    /// The time that was waited for, once it has come.
+    fn fired(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
+        let active = self.active.as_ref()?;
+        let due = active.wakeup();
+        if self.timer.as_ref().map(|(at, _)| *at) != due {
+            let runtime = &active.lane.shared.runtime;
+            self.timer = due.and_then(|at| Some((at, runtime.sleep_until(at)?)));
+        }
+        let (at, sleep) = self.timer.as_mut()?;
+        if sleep.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        let at = *at;
+        self.timer = None;
+        Some(at)
+    }
+}
 
 impl Future for Detached {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(active) = &mut self.0 else {
-            return Poll::Ready(());
-        };
-        let now = active.lane.shared.now();
+        let mut reached = Instant::from_micros(0);
         loop {
+            let Some(active) = &mut self.active else {
+                return Poll::Ready(());
+            };
+            let mut now = active.lane.shared.now();
+            now.instant = now.instant.max(reached);
             match active.poll(cx, now, None) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => match self.fired(cx) {
+                    Some(at) => reached = at,
+                    None => return Poll::Pending,
+                },
                 // Closed already.
                 Poll::Ready(Over::Closed(_)) => {}
-                Poll::Ready(Over::Cancelled) => break,
+                Poll::Ready(Over::Cancelled) => self.active = None,
                 Poll::Ready(Over::Finished(finish)) => {
-                    if let Some(active) = self.0.take() {
+                    if let Some(active) = self.active.take() {
                         active.finish(now.instant, None, finish);
                     }
-                    break;
                 }
             }
         }
-        self.0 = None;
-        Poll::Ready(())
     }
 }

@@ -146,9 +146,10 @@ impl Shared {
         }
     }
 
-    /// The time as somebody last told it.
+    /// The time, for work that no request drives: by the runtime's clock, else as somebody last told it.
     pub(super) fn now(&self) -> Now {
-        let instant = Instant::from_micros(self.instant.load(Ordering::Relaxed));
+        let told = Instant::from_micros(self.instant.load(Ordering::Relaxed));
+        let instant = self.runtime.clock().map_or(told, |clock| clock.max(told));
         Now::new(instant, self.unix_ms.load(Ordering::Relaxed))
     }
 

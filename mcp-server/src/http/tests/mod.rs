@@ -7,7 +7,7 @@ mod security;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Wake, Waker};
 use std::time::Duration;
@@ -24,9 +24,13 @@ use serde_json::{Value, json};
 use super::{Begin, HttpCall, HttpOptions, HttpServer};
 use crate::{BoxFuture, Context, HandlerError, Principal, Runtime, Server, Tool};
 
-/// Keeps what it is given until it is told to run it.
+/// Keeps what it is given until it is told to run it, and has the time that it is told.
 #[derive(Default)]
-struct Spawned(Mutex<VecDeque<BoxFuture<()>>>);
+struct Spawned {
+    queue: Mutex<VecDeque<BoxFuture<()>>>,
+    /// In microseconds.
+    time: Arc<AtomicU64>,
+}
 
 impl std::fmt::Debug for Spawned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,11 +40,26 @@ impl std::fmt::Debug for Spawned {
 
 impl Runtime for Spawned {
     fn spawn(&self, future: BoxFuture<()>) {
-        self.0.lock().unwrap().push_back(future);
+        self.queue.lock().unwrap().push_back(future);
     }
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         work();
+    }
+
+    fn clock(&self) -> Option<Instant> {
+        Some(Instant::from_micros(self.time.load(Ordering::SeqCst)))
+    }
+
+    fn sleep_until(&self, at: Instant) -> Option<BoxFuture<()>> {
+        let time = Arc::clone(&self.time);
+        Some(Box::pin(poll_fn(move |_| {
+            if time.load(Ordering::SeqCst) >= at.as_micros() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })))
     }
 }
 
@@ -184,6 +203,8 @@ impl Bench {
     fn pass(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.unix_ms += u64::try_from(time.as_millis()).unwrap();
+        let micros = self.now.instant.as_micros();
+        self.runtime.time.store(micros, Ordering::SeqCst);
     }
 
     fn ended(&self) -> usize {
@@ -192,14 +213,14 @@ impl Bench {
 
     /// Polls what was handed to the runtime.
     fn run_spawned(&self) {
-        let futures: Vec<_> = self.runtime.0.lock().unwrap().drain(..).collect();
+        let futures: Vec<_> = self.runtime.queue.lock().unwrap().drain(..).collect();
         for mut future in futures {
             if future
                 .as_mut()
                 .poll(&mut Task::from_waker(Waker::noop()))
                 .is_pending()
             {
-                self.runtime.0.lock().unwrap().push_back(future);
+                self.runtime.queue.lock().unwrap().push_back(future);
             }
         }
     }

@@ -267,7 +267,7 @@ fn disconnecting_cancels() {
     reply.disconnect();
     assert_eq!((bench.ended(), bench.server.calls()), (1, 0));
     assert!(
-        bench.runtime.0.lock().unwrap().is_empty(),
+        bench.runtime.queue.lock().unwrap().is_empty(),
         "nothing goes on"
     );
 }

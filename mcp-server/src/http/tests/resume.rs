@@ -1,5 +1,7 @@
 //! Streams of a legacy session: GET, replay, polling, lost connections.
 
+use mcp_proto::limits::Limits;
+
 use super::*;
 
 #[test]
@@ -81,6 +83,21 @@ fn a_detached_call_can_still_be_cancelled() {
     bench.in_session(&session, &cancel);
     bench.run_spawned();
     assert_eq!((bench.ended(), bench.server.calls()), (1, 0));
+}
+
+#[test]
+fn a_detached_call_does_not_wait_for_ever_for_a_client_that_never_comes_back() {
+    let mut bench = Bench::new();
+    let session = bench.initialize("2025-11-25");
+    let mut call = bench.in_session(&session, &call_body(1, "ask"));
+    assert_eq!(call.events()[0]["method"], "elicitation/create");
+    call.disconnect();
+    bench.run_spawned();
+    assert_eq!(bench.server.calls(), 1, "the client may still answer");
+    bench.pass(Limits::default().request_timeout);
+    // No request comes meanwhile that would bring the time.
+    bench.run_spawned();
+    assert_eq!(bench.server.calls(), 0);
 }
 
 #[test]
