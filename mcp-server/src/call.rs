@@ -35,7 +35,7 @@ use crate::elsewhere;
 use crate::journal::Sealer;
 use crate::outcome::{BoxFuture, Dispatched, Outcome};
 use crate::runtime::guard;
-pub use crate::runtime::{InPlace, Runtime};
+pub use crate::runtime::{Blocking, InPlace, Runtime};
 use crate::suspend::{Settled, admit, conclude, settle, suspend};
 use crate::{Principal, Service, dispatch};
 

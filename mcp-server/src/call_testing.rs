@@ -15,7 +15,7 @@ use mcp_proto::time::{Instant, Now};
 use mcp_types::{LoggingLevel, Revision};
 use serde_json::{Value, json};
 
-use super::{CallSink, CallStart, Finish, InPlace, Running, Runtime};
+use super::{Blocking, CallSink, CallStart, Finish, InPlace, Running, Runtime};
 use crate::journal::Sealer;
 use crate::outcome::{BoxFuture, Dispatched, Outcome, OwnedReply};
 use crate::{Context, Principal, Server};
@@ -360,8 +360,8 @@ impl Runtime for Manual {
         self.tasks.lock().expect("no panic").push(future);
     }
 
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        std::thread::spawn(work);
+    fn spawn_blocking(&self, work: Blocking) {
+        std::thread::spawn(|| work.run());
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Poll;
 use crate::cell::Done;
 use crate::context::Context;
 use crate::outcome::{BoxFuture, Outcome};
-use crate::runtime::guard;
+use crate::runtime::{Blocking, guard};
 use crate::suspend::{Settled, settle};
 
 /// Tells the call how the work ended, once.
@@ -84,21 +84,23 @@ pub(crate) fn spawned(context: Context, future: BoxFuture<Outcome>) -> BoxFuture
     }))
 }
 
-/// A closure for the driver's pool.
+/// Work for the driver's pool.
 pub(crate) fn blocking(
     context: Context,
     work: Box<dyn FnOnce() -> Outcome + Send>,
-) -> Box<dyn FnOnce() + Send> {
+) -> Blocking {
+    let watched = context.clone();
     let mut delivery = Delivery {
         context,
         delivered: false,
     };
-    Box::new(move || {
+    let work = move || {
         // It may have waited for a thread for longer than anybody waited for it.
         if delivery.context.is_cancelled() {
             return;
         }
         let done = guard(|| delivery.context.in_span(work)).map_or(Done::Panicked, Done::Outcome);
         delivery.deliver(done);
-    })
+    };
+    Blocking::new(work, async move { watched.cancelled().await })
 }

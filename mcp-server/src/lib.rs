@@ -77,7 +77,7 @@ pub use auth::{
     Authenticating, Authenticator, Denied, Principal, ProtectedResource, StaticBearer, bearer_token,
 };
 pub use builder::Server;
-pub use call::{InPlace, Runtime};
+pub use call::{Blocking, InPlace, Runtime};
 pub use check::Violation;
 pub use completion::{CompletionRequest, Completions};
 pub use connection::{Connection, Demand};

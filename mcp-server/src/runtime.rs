@@ -3,6 +3,7 @@
 //! Owns no task and no thread: a driver does. Must never let a panic pass.
 
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mcp_proto::time::Instant;
@@ -14,8 +15,9 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Runs a future to its end, on whatever thread.
     fn spawn(&self, future: BoxFuture<()>);
 
-    /// Runs work that blocks, on a thread where that hurts nobody.
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// Runs work that blocks, on a thread where that hurts nobody. Work that has to wait for a thread is to be dropped as soon as
+    /// it is [`unwanted`](Blocking::unwanted): a client that calls and cancels must not fill the queue.
+    fn spawn_blocking(&self, work: Blocking);
 
     /// Whether [`spawn`](Self::spawn) and [`spawn_blocking`](Self::spawn_blocking) do what they say. If not,
     /// `#[tool(spawn)]` and `#[tool(blocking)]` run in place.
@@ -38,6 +40,41 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Work that may block its thread: a handler that is marked so, and its arguments.
+pub struct Blocking {
+    work: Box<dyn FnOnce() + Send>,
+    unwanted: BoxFuture<()>,
+}
+
+impl Blocking {
+    /// `unwanted` completes when nobody waits for the work any more.
+    pub fn new(
+        work: impl FnOnce() + Send + 'static,
+        unwanted: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self {
+            work: Box::new(work),
+            unwanted: Box::pin(unwanted),
+        }
+    }
+
+    /// Does the work on this thread.
+    pub fn run(self) {
+        (self.work)();
+    }
+
+    /// Completes when nobody waits for the work any more. Cancel-safe.
+    pub async fn unwanted(&mut self) {
+        self.unwanted.as_mut().await;
+    }
+}
+
+impl fmt::Debug for Blocking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Blocking")
+    }
+}
+
 /// No runtime at all: every handler runs where the call is polled. For tests and single-threaded hosts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InPlace;
@@ -48,8 +85,8 @@ impl Runtime for InPlace {
         drop(future);
     }
 
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
+    fn spawn_blocking(&self, work: Blocking) {
+        work.run();
     }
 
     fn can_spawn(&self) -> bool {

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Begin, HttpCall, HttpOptions, HttpServer};
-use crate::{BoxFuture, Context, HandlerError, Principal, Runtime, Server, Tool};
+use crate::{Blocking, BoxFuture, Context, HandlerError, Principal, Runtime, Server, Tool};
 
 /// Keeps what it is given until it is told to run it, and has the time that it is told.
 #[derive(Default)]
@@ -43,8 +43,8 @@ impl Runtime for Spawned {
         self.queue.lock().unwrap().push_back(future);
     }
 
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
+    fn spawn_blocking(&self, work: Blocking) {
+        work.run();
     }
 
     fn clock(&self) -> Option<Instant> {
