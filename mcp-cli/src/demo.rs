@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use mcp_driver_tokio::http::{HttpOptions, ServeOptions};
 use mcp_server::proto::http::host::InvalidAuthority;
+use mcp_server::proto::limits::Limits;
 use mcp_server::{IntoService, Principal, Service, StaticBearer};
 
 use crate::arguments::{DemoOptions, hex_key};
@@ -17,7 +18,10 @@ use crate::everything;
 const KEY_VARIABLE: &str = "MCP_SEALING_KEY";
 
 pub(crate) fn run(options: &DemoOptions) -> io::Result<()> {
-    let mut server = everything::server();
+    let mut server = everything::server().limits(Limits {
+        shutdown_bound: options.drain,
+        ..Limits::default()
+    });
     if let Some(key) = sealing_key(options)? {
         server = server.sealing_key(key);
     }
@@ -51,7 +55,6 @@ fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
     Ok(ServeOptions::default()
         .with_path(options.path.as_str())
         .with_http(http)
-        .with_drain(options.drain)
         .with_allow_unauthenticated(options.public))
 }
 

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::stream::{Ended, StreamOptions, serve_io_until};
+use crate::runtime::TokioRuntime;
+use crate::stream::{Ended, StreamOptions, pump};
 
 /// What a byte-stream listener may take.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl Default for ListenOptions {
 }
 
 /// Serves every connection of a TCP listener until `shutdown` completes; then
-/// each gets its drain bound.
+/// each gets [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
 ///
 /// # Errors
 /// When the listener is beyond loopback without [`ListenOptions::allow_remote`],
@@ -109,6 +110,8 @@ async fn accept_loop<C>(
     C: AsyncRead + AsyncWrite + Send + 'static,
 {
     let mut shutdown = pin!(shutdown);
+    // One for all: its bound on threads is the listener's, not each peer's.
+    let runtime = TokioRuntime::current();
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     loop {
@@ -118,7 +121,13 @@ async fn accept_loop<C>(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accept(), if !full => match accepted {
                 Ok(stream) => {
-                    connections.spawn(one(stream, service.clone(), options.stream.clone(), stopped.clone()));
+                    connections.spawn(one(
+                        stream,
+                        service.clone(),
+                        runtime.clone(),
+                        options.stream.clone(),
+                        stopped.clone(),
+                    ));
                 }
                 Err(error) => pause_after(&error).await,
             },
@@ -131,6 +140,7 @@ async fn accept_loop<C>(
 async fn one<C>(
     stream: C,
     service: Service,
+    runtime: TokioRuntime,
     options: StreamOptions,
     mut stop: watch::Receiver<()>,
 ) -> io::Result<Ended>
@@ -139,7 +149,8 @@ where
 {
     let (reader, writer) = tokio::io::split(stream);
     let stopped = async move { while stop.changed().await.is_ok() {} };
-    serve_io_until(service, reader, writer, options, stopped).await
+    let hang_up = std::future::pending();
+    pump(service, runtime, reader, writer, options, stopped, hang_up).await
 }
 
 /// Errors of `accept` concern either one peer (go on at once) or the process,

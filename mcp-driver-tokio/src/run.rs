@@ -78,7 +78,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Unknown
 ///
 /// Blocks the calling thread and starts a runtime of its own. SIGTERM, SIGINT
 /// and SIGHUP end it gracefully, a second one at once; in every case it returns
-/// within the drain bound (5 seconds on stdio, 10 over HTTP) and a moment.
+/// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment.
 /// Messages for people go to stderr.
 ///
 /// ```no_run

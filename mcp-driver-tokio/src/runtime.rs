@@ -7,9 +7,12 @@
 
 use std::sync::Arc;
 
+use mcp_server::proto::time::Instant;
 use mcp_server::{Blocking, BoxFuture, Runtime};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
 
 /// How many blocking tools run at once, unless told otherwise.
 ///
@@ -22,6 +25,8 @@ pub const DEFAULT_BLOCKING_THREADS: usize = 64;
 pub struct TokioRuntime {
     handle: Handle,
     permits: Arc<Semaphore>,
+    /// The one clock of everything that runs here.
+    pub(crate) clock: Clock,
 }
 
 impl TokioRuntime {
@@ -43,6 +48,7 @@ impl TokioRuntime {
         Self {
             handle: Handle::current(),
             permits: Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS))),
+            clock: Clock::start(),
         }
     }
 }
@@ -74,6 +80,15 @@ impl Runtime for TokioRuntime {
                 drop(permit);
             });
         });
+    }
+
+    fn clock(&self) -> Option<Instant> {
+        Some(self.clock.instant())
+    }
+
+    fn sleep_until(&self, at: Instant) -> Option<BoxFuture<()>> {
+        let _inside = self.handle.enter();
+        Some(Box::pin(tokio::time::sleep_until(self.clock.deadline(at))))
     }
 }
 

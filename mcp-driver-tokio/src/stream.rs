@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use mcp_server::proto::outbox::Outbox;
-use mcp_server::{Connection, IntoService, Runtime};
+use mcp_server::{Connection, IntoService, Service};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::clock::{Clock, LazySleep};
@@ -27,38 +27,19 @@ const READ_CHUNK: usize = 16 * 1024;
 /// How often the loop goes round before it lets other tasks run.
 const TURNS_PER_POLL: usize = 64;
 
-/// What a stream connection may take; the defaults suit stdio.
-#[derive(Debug, Clone)]
+/// What a stream connection may take; the defaults suit stdio. How long it may
+/// take to end is one of the server's
+/// [`Limits`](mcp_server::proto::limits::Limits::shutdown_bound).
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StreamOptions {
-    /// After the end of input or a shutdown, how long calls that still run may
-    /// take to finish and be written. Then the connection ends regardless.
-    /// Default: 5 seconds; `Limits::shutdown_bound` holds as well, whichever
-    /// is shorter.
-    pub drain: Duration,
     /// Ends the connection when the peer has read nothing for this long while
     /// answers were waiting. Default: none, because a local client may be
     /// suspended for any time.
     pub write_stall: Option<Duration>,
 }
 
-impl Default for StreamOptions {
-    fn default() -> Self {
-        Self {
-            drain: Duration::from_secs(5),
-            write_stall: None,
-        }
-    }
-}
-
 impl StreamOptions {
-    /// Sets [`StreamOptions::drain`].
-    #[must_use]
-    pub const fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain = drain;
-        self
-    }
-
     /// Sets [`StreamOptions::write_stall`].
     #[must_use]
     pub const fn with_write_stall(mut self, limit: Duration) -> Self {
@@ -75,8 +56,8 @@ pub enum Ended {
     EndOfInput,
     /// A shutdown was asked for and everything that ran was answered.
     Shutdown,
-    /// The drain bound passed with calls unfinished or answers unread; they are lost.
-    DrainBound,
+    /// `Limits::shutdown_bound` passed with calls unfinished or answers unread; they are lost.
+    ShutdownBound,
     /// The peer no longer reads: a write failed.
     PeerGone,
     /// The peer read nothing for [`StreamOptions::write_stall`].
@@ -107,7 +88,8 @@ where
 }
 
 /// Like [`serve_io`], and ends gracefully when `shutdown` completes: open
-/// subscriptions are completed, running calls get [`StreamOptions::drain`].
+/// subscriptions are completed, running calls get
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
 ///
 /// # Errors
 /// When the operating system has no randomness, or when the server does not compile.
@@ -123,20 +105,17 @@ where
     R: AsyncRead,
     W: AsyncWrite,
 {
-    pump(
-        service,
-        reader,
-        writer,
-        options,
-        shutdown,
-        std::future::pending(),
-    )
-    .await
+    let service = service.into_service().map_err(io::Error::other)?;
+    let hang_up = std::future::pending();
+    let runtime = TokioRuntime::current();
+    pump(service, runtime, reader, writer, options, shutdown, hang_up).await
 }
 
-/// The same, and ends at once when `hang_up` completes: the peer reads no more.
-pub(crate) async fn pump<S, R, W>(
-    service: S,
+/// The same on a runtime that several connections may share, and ends at once
+/// when `hang_up` completes: the peer reads no more.
+pub(crate) async fn pump<R, W>(
+    service: Service,
+    runtime: TokioRuntime,
     reader: R,
     writer: W,
     options: StreamOptions,
@@ -144,18 +123,16 @@ pub(crate) async fn pump<S, R, W>(
     hang_up: impl Future<Output = ()>,
 ) -> io::Result<Ended>
 where
-    S: IntoService,
     R: AsyncRead,
     W: AsyncWrite,
 {
-    let service = service.into_service().map_err(io::Error::other)?;
-    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::current());
-    let connection = Connection::new(service, runtime, crate::entropy::seed()?);
+    let clock = runtime.clock;
+    let connection = Connection::new(service, Arc::new(runtime), crate::entropy::seed()?);
     let mut shutdown = pin!(shutdown);
     let mut hang_up = pin!(hang_up);
     let mut reader = pin!(reader);
     let mut writer = pin!(writer);
-    let mut pump = Pump::new(connection, options);
+    let mut pump = Pump::new(connection, clock, options);
     let ended = poll_fn(|cx| {
         if hang_up.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ended::PeerGone);
@@ -176,22 +153,20 @@ struct Pump {
     unflushed: bool,
     ending: Option<Ended>,
     wakeup: LazySleep,
-    drain: LazySleep,
     stall: LazySleep,
 }
 
 impl Pump {
-    fn new(connection: Connection, options: StreamOptions) -> Self {
+    fn new(connection: Connection, clock: Clock, options: StreamOptions) -> Self {
         Self {
             out: connection.outbox(),
             connection,
-            clock: Clock::start(),
+            clock,
             input: BytesMut::new(),
             options,
             unflushed: false,
             ending: None,
             wakeup: LazySleep::default(),
-            drain: LazySleep::default(),
             stall: LazySleep::default(),
         }
     }
@@ -209,7 +184,7 @@ impl Pump {
     {
         if self.ending.is_none() && shutdown.as_mut().poll(cx).is_ready() {
             self.connection.shutdown();
-            self.begin_ending(Ended::Shutdown);
+            self.ending = Some(Ended::Shutdown);
         }
         for _ in 0..TURNS_PER_POLL {
             let demand = self
@@ -225,13 +200,13 @@ impl Pump {
             if demand.done && !self.out.has_remaining() && !self.unflushed {
                 return Poll::Ready(self.ending.unwrap_or(Ended::EndOfInput));
             }
+            if demand.cut {
+                return Poll::Ready(Ended::ShutdownBound);
+            }
             if demand.read && self.ending.is_none() {
                 progress |= self.poll_read(cx, reader.as_mut());
             }
             progress |= self.wakeup.poll_fired(cx).is_ready();
-            if self.drain.poll_fired(cx).is_ready() {
-                return Poll::Ready(Ended::DrainBound);
-            }
             if self.stall.poll_fired(cx).is_ready() {
                 return Poll::Ready(Ended::WriteStall);
             }
@@ -242,12 +217,6 @@ impl Pump {
         // A peer that always has something ready must not starve other tasks.
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    fn begin_ending(&mut self, why: Ended) {
-        self.ending = Some(why);
-        self.drain
-            .set(Some(tokio::time::Instant::now() + self.options.drain));
     }
 
     /// Writes what the writer takes now. Says whether the outbox shrank.
@@ -294,7 +263,7 @@ impl Pump {
             // End of file, an error and a hang-up all mean that the peer is done.
             Poll::Ready(_) => {
                 self.connection.end_of_input();
-                self.begin_ending(Ended::EndOfInput);
+                self.ending = Some(Ended::EndOfInput);
                 true
             }
         }

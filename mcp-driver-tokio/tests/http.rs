@@ -12,7 +12,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use mcp_driver_tokio::http::{HttpOptions, McpBody, McpService, Report, ServeOptions, serve};
-use mcp_server::{Context, Server, tool};
+use mcp_server::proto::limits::Limits;
+use mcp_server::{AskError, Context, Server, tool};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -69,8 +70,21 @@ fn large(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Name {
+    name: String,
+}
+
+/// Asks for a name.
+#[tool]
+async fn ask(ctx: Context) -> Result<String, AskError> {
+    let answer = ctx.elicit::<Name>("name", "who?").await?;
+    Ok(answer.accepted().map_or_else(String::new, |it| it.name))
+}
+
 fn server() -> Server {
     Server::new("http", "1.0.0")
+        .tool(ask)
         .tool(slow)
         .tool(talk)
         .tool(echo)
@@ -160,6 +174,36 @@ async fn dropping_a_modern_response_drops_the_work() {
     assert_eq!(dropped("response"), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_legacy_call_whose_client_left_stops_waiting_for_its_answer() {
+    let mut service = McpService::new(server(), HttpOptions::default()).unwrap();
+    let legacy = |session: Option<&str>, body: &str| {
+        let mut request = Request::post("http://127.0.0.1/mcp")
+            .header("host", "127.0.0.1")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session);
+        }
+        request
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .unwrap()
+    };
+    let initialize = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"t","version":"0"}}}"#;
+    let response = service.call(legacy(None, initialize)).await.unwrap();
+    let session = response.headers()["mcp-session-id"].to_str().unwrap();
+    let call =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#;
+    let response = service.call(legacy(Some(session), call)).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    drop(response);
+    tokio::task::yield_now().await;
+    assert_eq!(service.server().calls(), 1);
+    // Nobody ever sends another request.
+    tokio::time::sleep(Limits::default().request_timeout + Duration::from_secs(1)).await;
+    assert_eq!(service.server().calls(), 0);
+}
+
 /// A body that never ends and never says anything.
 struct Silent;
 
@@ -213,10 +257,14 @@ struct Listening {
 }
 
 async fn listening(options: ServeOptions) -> Listening {
+    listening_with(server(), options).await
+}
+
+async fn listening_with(server: Server, options: ServeOptions) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let serving = tokio::spawn(serve(listener, server(), options, async {
+    let serving = tokio::spawn(serve(listener, server, options, async {
         let _ = stopped.await;
     }));
     Listening {
@@ -365,8 +413,11 @@ async fn a_graceful_end_completes_listens_and_lets_calls_finish() {
 
 #[tokio::test]
 async fn the_drain_has_a_bound() {
-    let mut listening =
-        listening(ServeOptions::default().with_drain(Duration::from_millis(200))).await;
+    let server = server().limits(Limits {
+        shutdown_bound: Duration::from_millis(200),
+        ..Limits::default()
+    });
+    let mut listening = listening_with(server, ServeOptions::default()).await;
     let mut running = listening.connect().await;
     let slow = posted(
         listening.address,

@@ -28,6 +28,7 @@ mod unix {
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
+    use mcp_server::proto::limits::Limits;
     use mcp_server::{Server, tool};
 
     /// A server must be gone this long after its client.
@@ -68,6 +69,10 @@ mod unix {
     pub(super) fn child() -> ExitCode {
         mcp_driver_tokio::run(
             Server::new("child", "1.0.0")
+                .limits(Limits {
+                    shutdown_bound: Duration::from_secs(2),
+                    ..Limits::default()
+                })
                 .tool(shout)
                 .tool(slow)
                 .tool(stuck)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mcp_driver_tokio::{Ended, StreamOptions, serve_io, serve_io_until};
+use mcp_server::proto::limits::Limits;
 use mcp_server::{Context, Server, tool};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
@@ -150,8 +151,28 @@ async fn the_drain_has_a_bound() {
     client.send(&call(1, "slow", r#"{"ms":600000}"#)).await;
     client.input.shutdown().await.unwrap();
     let before = tokio::time::Instant::now();
-    client.served.await.unwrap().unwrap();
-    assert!(before.elapsed() <= Duration::from_secs(6));
+    assert_eq!(client.served.await.unwrap().unwrap(), Ended::ShutdownBound);
+    assert!(before.elapsed() <= Limits::default().shutdown_bound + Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_does_not_stretch_the_drain() {
+    let (near, far) = tokio::io::duplex(64);
+    let (reader, writer) = tokio::io::split(far);
+    let service = server().limits(Limits {
+        shutdown_bound: Duration::from_secs(1),
+        ..Limits::default()
+    });
+    let served = tokio::spawn(serve_io(service, reader, writer));
+    let (_output, mut input) = tokio::io::split(near);
+    input
+        .write_all(call(1, "large", r#"{"bytes":100000}"#).as_bytes())
+        .await
+        .unwrap();
+    input.shutdown().await.unwrap();
+    let before = tokio::time::Instant::now();
+    assert_eq!(served.await.unwrap().unwrap(), Ended::ShutdownBound);
+    assert!(before.elapsed() <= Duration::from_secs(2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,6 +30,8 @@ pub struct Demand {
     pub wakeup: Option<Instant>,
     /// Everything was said: flush and close.
     pub done: bool,
+    /// The time for a graceful end is over (`Limits::shutdown_bound`): close, whatever was not said or not written.
+    pub cut: bool,
 }
 
 /// The server's end of one byte stream, ready to be driven by any runtime.
@@ -69,7 +71,8 @@ pub struct Connection {
     backlog: bool,
     input_over: bool,
     draining: bool,
-    drain_until: Option<Instant>,
+    /// The end has begun, and must be reached by then.
+    ending: Option<Instant>,
 }
 
 /// A place for one parked call. Its waker outlives the call: a late wake is spurious, never wrong.
@@ -99,7 +102,7 @@ impl Connection {
             backlog: false,
             input_over: false,
             draining: false,
-            drain_until: None,
+            ending: None,
         }
     }
 
@@ -109,15 +112,15 @@ impl Connection {
         Outbox::new(self.service.config().limits().outbox_high)
     }
 
-    /// The stream has no more input: end of file, error and hang-up alike. Calls in flight get a bounded
-    /// time to end.
+    /// The stream has no more input: end of file, error and hang-up alike. Calls in flight get
+    /// `Limits::shutdown_bound` to end.
     pub fn end_of_input(&mut self) {
         self.link.end_of_input();
         self.input_over = true;
     }
 
     /// Starts a graceful end: subscriptions end with their completion response, new requests are
-    /// refused, calls in flight get a bounded time.
+    /// refused, calls in flight get `Limits::shutdown_bound` to end.
     pub fn shutdown(&mut self) {
         self.draining = true;
     }
@@ -131,35 +134,31 @@ impl Connection {
         out: &mut Outbox,
     ) -> Demand {
         self.wakes.set_parent(cx.waker());
-        if self.draining && self.drain_until.is_none() {
-            self.link.drain(out);
-            self.drain_until = Some(now.instant + self.service.config().limits().shutdown_bound);
+        if (self.draining || self.input_over) && self.ending.is_none() {
+            if self.draining {
+                self.link.drain(out);
+            }
+            self.ending = Some(now.instant + self.service.config().limits().shutdown_bound);
         }
         if core::mem::take(&mut self.backlog) {
             self.drain_all(now, out);
         }
         self.poll_woken(now, out);
-        let read = loop {
+        let wants_input = loop {
             self.hub.take(cx, |change| self.link.changed(change));
             match self.link.next(now, input, out) {
                 Step::Event(event) => self.handle(now, event, out),
-                Step::NeedInput => break !self.input_over,
+                Step::NeedInput => break true,
                 Step::NeedFlush => break false,
             }
         };
-        if self.input_over && read_is_over(input) && self.drain_until.is_none() {
-            self.drain_until = Some(now.instant + self.service.config().limits().shutdown_bound);
-        }
-        let ending = self
-            .drain_until
-            .filter(|_| self.draining || self.input_over);
-        let idle = self.free.len() == self.slots.len() && !out.has_remaining();
-        let done = ending.is_some_and(|until| idle || until <= now.instant);
+        let idle = wants_input && self.free.len() == self.slots.len() && !out.has_remaining();
         let machine = self.link.poll_timeout().map(|wakeup| wakeup.at);
         Demand {
-            read,
-            wakeup: [machine, ending].into_iter().flatten().min(),
-            done,
+            read: wants_input && !self.input_over,
+            wakeup: [machine, self.ending].into_iter().flatten().min(),
+            done: self.ending.is_some() && idle,
+            cut: self.ending.is_some_and(|until| until <= now.instant),
         }
     }
 
@@ -312,11 +311,6 @@ impl Connection {
             .iter()
             .position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
     }
-}
-
-/// Whether nothing but an incomplete rest is left of the input.
-fn read_is_over(input: &BytesMut) -> bool {
-    !input.has_remaining()
 }
 
 /// Which slots were woken, and whom to tell.

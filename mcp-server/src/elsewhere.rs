@@ -85,10 +85,7 @@ pub(crate) fn spawned(context: Context, future: BoxFuture<Outcome>) -> BoxFuture
 }
 
 /// Work for the driver's pool.
-pub(crate) fn blocking(
-    context: Context,
-    work: Box<dyn FnOnce() -> Outcome + Send>,
-) -> Blocking {
+pub(crate) fn blocking(context: Context, work: Box<dyn FnOnce() -> Outcome + Send>) -> Blocking {
     let watched = context.clone();
     let mut delivery = Delivery {
         context,

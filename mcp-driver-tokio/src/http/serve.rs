@@ -58,11 +58,9 @@ pub struct ServeOptions {
     /// After a shutdown was asked for, how long to go on serving while
     /// `/readyz` already says no, for load balancers to notice. Default: zero.
     pub lame_duck: Duration,
-    /// After that, how long running calls may take to finish. Default: 10 seconds.
-    pub drain: Duration,
     /// Serve beyond loopback although no authenticator is configured. Default: false.
     pub allow_unauthenticated: bool,
-    /// How many blocking tools run at once.
+    /// How many blocking tools run at once. Default: [`DEFAULT_BLOCKING_THREADS`].
     pub blocking_threads: usize,
 }
 
@@ -77,7 +75,6 @@ impl Default for ServeOptions {
             idle: Duration::from_secs(120),
             max_connections: 8192,
             lame_duck: Duration::ZERO,
-            drain: Duration::from_secs(10),
             allow_unauthenticated: false,
             blocking_threads: DEFAULT_BLOCKING_THREADS,
         }
@@ -96,13 +93,6 @@ impl ServeOptions {
     #[must_use]
     pub fn with_http(mut self, http: HttpOptions) -> Self {
         self.http = http;
-        self
-    }
-
-    /// Sets [`ServeOptions::drain`].
-    #[must_use]
-    pub const fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain = drain;
         self
     }
 
@@ -148,6 +138,13 @@ impl ServeOptions {
         self
     }
 
+    /// Sets [`ServeOptions::blocking_threads`].
+    #[must_use]
+    pub const fn with_blocking_threads(mut self, threads: usize) -> Self {
+        self.blocking_threads = threads;
+        self
+    }
+
     /// Sets [`ServeOptions::allow_unauthenticated`].
     #[must_use]
     pub const fn with_allow_unauthenticated(mut self, allow: bool) -> Self {
@@ -160,7 +157,7 @@ impl ServeOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Connections that were still busy when the drain bound passed and were dropped.
+    /// Connections that were still busy when the bound passed and were dropped.
     pub dropped: usize,
 }
 
@@ -179,8 +176,10 @@ pub async fn bind(address: &str) -> io::Result<TcpListener> {
 ///
 /// Besides the endpoint it serves `/livez` (the process lives), `/readyz` (not
 /// before and not after serving) and, when configured, the protected-resource
-/// metadata. Ending takes at most `lame_duck + drain`: `/readyz` turns to 503,
-/// open subscriptions get their completion, calls that run may finish.
+/// metadata. Ending takes at most [`ServeOptions::lame_duck`], in which only
+/// `/readyz` turns to 503, and then
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound),
+/// in which open subscriptions get their completion and calls that run may finish.
 ///
 /// # Errors
 /// When the listener is beyond loopback without an authenticator and without
@@ -196,6 +195,7 @@ pub async fn serve<S: IntoService>(
     let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
     let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
         .with_body_deadline(options.body_deadline);
+    let bound = mcp.server().service().config().limits().shutdown_bound;
     let routes = Arc::new(Routes {
         mcp,
         path: options.path.clone(),
@@ -230,7 +230,7 @@ pub async fn serve<S: IntoService>(
     drop(stop);
     drop(stopped);
     let all_done = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(options.drain, all_done).await.is_ok() {
+    if tokio::time::timeout(bound, all_done).await.is_ok() {
         return Ok(Report { dropped: 0 });
     }
     let dropped = connections.len();

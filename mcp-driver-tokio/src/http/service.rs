@@ -95,9 +95,10 @@ impl McpService {
     ) -> Result<Self, BuildError> {
         let service = service.into_service().map_err(BuildError::Server)?;
         let seed = seed().map_err(BuildError::Entropy)?;
+        let clock = runtime.clock;
         Ok(Self {
             server: HttpServer::new(service, options, Arc::new(runtime), seed),
-            clock: Clock::start(),
+            clock,
             body_deadline: BODY_DEADLINE,
         })
     }

@@ -25,6 +25,7 @@ use std::task::{Context, Poll};
 use mcp_server::IntoService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::runtime::TokioRuntime;
 use crate::stream::{Ended, StreamOptions, pump};
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -99,8 +100,9 @@ impl AsyncWrite for StdioWriter {
 /// Serves the client that started this process, until it goes away.
 ///
 /// End of file, an error and a hang-up on the input all mean the end; calls
-/// that still run get the drain bound of [`StreamOptions`]. So does a hang-up on
-/// the output, at once, for nobody would hear an answer. Signals are left
+/// that still run get
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
+/// A hang-up on the output ends it at once, for nobody would hear an answer. Signals are left
 /// alone: see [`run`](crate::run()) for the whole life of a stdio process.
 ///
 /// # Errors
@@ -118,7 +120,9 @@ pub async fn serve_stdio_until<S: IntoService>(
     options: StreamOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Ended> {
+    let service = service.into_service().map_err(io::Error::other)?;
     let (reader, writer) = take_stdio()?;
     let hang_up = writer.0.hang_up();
-    pump(service, reader, writer, options, shutdown, hang_up).await
+    let runtime = TokioRuntime::current();
+    pump(service, runtime, reader, writer, options, shutdown, hang_up).await
 }
