@@ -83,6 +83,8 @@ pub struct Slab<V> {
     entries: Vec<Entry<V>>,
     free: Vec<u32>,
     capacity: usize,
+    /// Of every slot's first value. Never zero.
+    first: u32,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,17 @@ impl<V> Slab<V> {
             entries: Vec::new(),
             free: Vec::new(),
             capacity: capacity.min(SLOTS as usize),
+            first: 1,
+        }
+    }
+
+    /// The same, but generations begin with `first` (zero counts as one): keys of a table that was here before
+    /// are stale in this one.
+    #[must_use]
+    pub fn beginning_with(capacity: usize, first: u32) -> Self {
+        Self {
+            first: first.max(1),
+            ..Self::new(capacity)
         }
     }
 
@@ -121,10 +134,10 @@ impl<V> Slab<V> {
         }
         let slot = self.entries.len() as u32;
         self.entries.push(Entry {
-            generation: 1,
+            generation: self.first,
             value: Some(value),
         });
-        Ok((slot, 1))
+        Ok((slot, self.first))
     }
 
     /// Takes a value out; its key is stale from now on.

@@ -1,7 +1,8 @@
 //! What a stream of a legacy session sent, kept for a while so that a client can resume.
 //!
 //! Owns the event ids and one ring of encoded events for a session, bounded in bytes and number. Must never give an event
-//! of one stream to a reader of another, nor of another session: an event id names both.
+//! of one stream to a reader of another, nor of another session, nor of a ring that the session had before: an event id
+//! names the ring and the stream.
 //! Source: 2025-11-25 basic/transports, "Resumability and Redelivery".
 
 use core::fmt;
@@ -14,7 +15,7 @@ use super::session_id::SessionKey;
 use crate::frame::sse;
 use crate::outbox::Outbox;
 
-/// The cursor of one event: session, stream, position.
+/// The cursor of one event: ring, stream, position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
     tag: u64,
@@ -25,9 +26,9 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// Reads a `Last-Event-ID` that belongs to `session`; everything else is `None`.
+    /// Reads a `Last-Event-ID` that belongs to the ring of `mark`; everything else is `None`.
     #[must_use]
-    pub fn parse(session: SessionKey, text: &str) -> Option<Self> {
+    pub fn parse(mark: SessionKey, text: &str) -> Option<Self> {
         let mut fields = text.split('-').map(|field| {
             let hex = !field.is_empty() && field.bytes().all(|b| b.is_ascii_hexdigit());
             hex.then(|| u64::from_str_radix(field, 16).ok()).flatten()
@@ -38,7 +39,7 @@ impl EventId {
             stream: next()?,
             sequence: next()?,
         };
-        (fields.next().is_none() && id.tag == session.tag()).then_some(id)
+        (fields.next().is_none() && id.tag == mark.tag()).then_some(id)
     }
 }
 
@@ -79,11 +80,12 @@ struct Stream {
 
 impl Replay {
     /// An empty ring that keeps at most `max_events` events of together at most `max_bytes` encoded
-    /// bytes, except that the newest event is always kept. The oldest one goes first.
+    /// bytes, except that the newest event is always kept. The oldest one goes first. `mark` is a key that no other
+    /// ring has: a session that lost its state gets another one with the next.
     #[must_use]
-    pub const fn new(session: SessionKey, max_bytes: usize, max_events: usize) -> Self {
+    pub const fn new(mark: SessionKey, max_bytes: usize, max_events: usize) -> Self {
         Self {
-            tag: session.tag(),
+            tag: mark.tag(),
             max_bytes,
             max_events,
             bytes: 0,

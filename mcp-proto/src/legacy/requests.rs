@@ -35,6 +35,16 @@ impl<T> ServerRequests<T> {
         }
     }
 
+    /// The same with ids that a table which was here before has hardly had: its late answers are nobody's.
+    /// `mark` is chosen at random.
+    #[must_use]
+    pub fn marked(max: usize, mark: u32) -> Self {
+        Self {
+            pending: Slab::beginning_with(max, mark),
+            deadline: None,
+        }
+    }
+
     /// Registers a request that expires after `timeout`.
     ///
     /// # Errors
@@ -154,6 +164,20 @@ mod tests {
             Some('b')
         );
         assert_eq!(table.deadline(), None);
+    }
+
+    #[test]
+    fn answers_to_a_former_table_are_nobodys() {
+        let start = Instant::from_micros(0);
+        let mut former = ServerRequests::marked(2, 7);
+        let mut table = ServerRequests::marked(2, u32::MAX);
+        let late = former.insert(start, SECOND, ()).unwrap();
+        let id = table.insert(start, SECOND, ()).unwrap();
+        assert_eq!(table.answered(&late.wire().to_string()), None);
+        assert!(table.answered(&id.wire().to_string()).is_some());
+        let again = table.insert(start, SECOND, ()).unwrap();
+        assert_ne!(again, id, "generations begin again after the last one");
+        assert_eq!(RequestId::from_wire(again.wire()), Some(again));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl SessionKey {
         Self(key)
     }
 
-    /// A public mark of the session for event ids: half of the key, which opens nothing.
+    /// A public mark for event ids: half of the key, which opens nothing.
     #[must_use]
     pub const fn tag(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;

@@ -71,7 +71,7 @@ impl Reader {
         let resumed = head
             .last_event
             .as_deref()
-            .and_then(|text| EventId::parse(token.key, text));
+            .and_then(|text| EventId::parse(session.mark, text));
         let resumed = resumed.filter(|id| session.replay.knows(id.stream));
         let (stream, sent) =
             resumed.map_or((GENERAL, session.told), |id| (id.stream, Some(id.sequence)));

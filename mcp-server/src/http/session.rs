@@ -27,6 +27,8 @@ pub(super) type Answer = (RequestId, Option<Result<Bytes, Bytes>>);
 
 #[derive(Debug)]
 pub(super) struct Session {
+    /// Of this state alone: what an earlier one of the session sent names nothing in here.
+    pub(super) mark: SessionKey,
     pub(super) peer: Peer,
     pub(super) replay: Replay,
     pub(super) requests: ServerRequests<u64>,
@@ -69,12 +71,13 @@ pub(super) struct News {
 }
 
 impl Session {
-    pub(super) fn new(key: SessionKey, peer: Peer, limits: &mcp_proto::limits::Limits) -> Self {
+    pub(super) fn new(mark: SessionKey, peer: Peer, limits: &mcp_proto::limits::Limits) -> Self {
         Self {
+            mark,
             peer,
-            replay: Replay::new(key, limits.replay_bytes, limits.replay_events),
+            replay: Replay::new(mark, limits.replay_bytes, limits.replay_events),
             told: None,
-            requests: ServerRequests::new(limits.max_requests),
+            requests: ServerRequests::marked(limits.max_requests, mark.tag() as u32),
             hub: None,
             calls: Vec::new(),
             readers: Vec::new(),

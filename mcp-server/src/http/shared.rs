@@ -228,7 +228,9 @@ impl Shared {
         }
         let cell = sessions.attach(now.instant, token.key, || {
             let peer = Peer::restored(config, token.revision, token.features);
-            Arc::new(Mutex::new(Session::new(token.key, peer, config.limits())))
+            let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+            let mark = SessionKey::random(&mut entropy);
+            Arc::new(Mutex::new(Session::new(mark, peer, config.limits())))
         });
         let cell = cell.cloned()?;
         sessions.enter(token.key);

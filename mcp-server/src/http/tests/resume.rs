@@ -129,6 +129,36 @@ fn no_event_of_another_session_or_stream_is_replayed() {
 }
 
 #[test]
+fn what_a_former_state_of_the_session_sent_names_nothing_in_the_next() {
+    let mut bench = Bench::new();
+    let session = bench.initialize("2025-11-25");
+    let cancel = |id| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+    let mut former = bench.in_session(&session, &call_body(1, "ask"));
+    let (question, last) = (
+        former.events().pop().unwrap(),
+        former.ids().pop().unwrap().to_owned(),
+    );
+    bench.in_session(&session, &cancel(1));
+    former.poll(&bench);
+    former.disconnect();
+    // The state goes, the session stays.
+    bench.pass(bench.server.service().config().limits().session_idle);
+    bench.initialize("2025-11-25");
+    assert_eq!(bench.server.sessions(), 0);
+
+    let mut call = bench.in_session(&session, &call_body(2, "ask"));
+    let now = call.events().pop().unwrap();
+    assert_ne!(now["id"], question["id"]);
+    let late = json!({"jsonrpc": "2.0", "id": question["id"],
+        "result": {"action": "accept", "content": {"name": "Ada"}}});
+    assert_eq!(bench.in_session(&session, &late).status(), 202, "nobody's");
+    call.poll(&bench);
+    assert!(!call.ended, "an answer to another question");
+    let resumed = bench.get(&session, Some(&last));
+    assert_eq!(resumed.events(), Vec::<Value>::new(), "another stream");
+}
+
+#[test]
 fn changes_come_on_the_sessions_own_stream_and_on_one_reader_only() {
     let bench = Bench::new();
     let session = bench.initialize("2025-11-25");
