@@ -10,9 +10,10 @@
 //!
 //! 1. call [`next`](server::Link::next) until it is not an event;
 //! 2. if the [`Outbox`](outbox::Outbox) has bytes, write them;
-//! 3. [`NeedInput`](server::Step::NeedInput) means that reading is allowed;
+//! 3. [`NeedInput`](server::Step::NeedInput) means that reading is allowed,
+//!    [`NeedFlush`](server::Step::NeedFlush) that only a write helps;
 //! 4. sleep at most until [`poll_timeout`](server::Link::poll_timeout);
-//! 5. after anything that you call on the machine, go to 1.
+//! 5. after anything that you call on the machine, and after a write that made room, go to 1.
 //!
 //! There are no hidden queues: unread bytes stay in your input buffer, unwritten bytes in your outbox.
 //!

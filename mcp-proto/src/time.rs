@@ -83,7 +83,7 @@ pub enum Why {
     Commit,
     /// An open stream needs a sign of life.
     KeepAlive,
-    /// Something is waiting to be written; ask again as soon as there is room.
+    /// Something is waiting to be written or told; ask again at once.
     Pending,
     /// A session or a stored reply has reached the end of its life.
     SessionExpiry,

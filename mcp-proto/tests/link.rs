@@ -280,7 +280,6 @@ fn progress_increases_and_the_latest_wins_while_the_outbox_is_full() {
             .unwrap();
     }
     assert_eq!(rig.answer()["params"]["progress"], 2);
-    assert!(rig.link.poll_timeout().is_some(), "what waits is visible");
     assert!(rig.events().is_empty());
     assert_eq!(rig.answer()["params"]["progress"], 99);
     assert!(rig.link.poll_timeout().is_none());

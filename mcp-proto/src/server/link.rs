@@ -44,7 +44,7 @@ pub enum Step<E> {
     Event(E),
     /// All complete input is consumed: read more, or wait for the timer.
     NeedInput,
-    /// The outbox is at its high-water mark: flush it before more is admitted.
+    /// The outbox is at its high-water mark: flush it before more is admitted, and ask again when there is room.
     NeedFlush,
 }
 
@@ -144,6 +144,8 @@ pub struct Link {
     misbehaved: bool,
     /// A subscription is dirty, a progress report waits, or the legacy peer is dirty.
     pub(super) pending_frames: bool,
+    /// The outbox was full when it was last seen: what waits needs room, not time.
+    blocked: bool,
     last_now: Now,
     input_over: bool,
     closed: bool,
@@ -165,6 +167,7 @@ impl Link {
             batch: VecDeque::new(),
             peer: None,
             pending_frames: false,
+            blocked: false,
             last_now: Now::default(),
             input_over: false,
             closed: false,
@@ -185,7 +188,8 @@ impl Link {
         }
         loop {
             self.write_pending(out);
-            if out.is_full() {
+            self.blocked = out.is_full();
+            if self.blocked {
                 return Step::NeedFlush;
             }
             if self.closed {
@@ -306,6 +310,7 @@ impl Link {
         if out.is_full() {
             entry.waiting = Some(progress);
             self.pending_frames = true;
+            self.blocked = true;
         } else {
             // What still waited for room is overtaken: written later, it would go backwards.
             entry.waiting = None;
@@ -353,18 +358,16 @@ impl Link {
     }
 
     /// When to call [`next`](Self::next) even if nothing happens. O(1).
+    ///
+    /// What waits for room in the outbox is no reason to wake up: call `next` after the flush.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Wakeup> {
-        if self.pending_frames {
-            return Some(Wakeup {
-                at: self.last_now.instant,
-                why: Why::Pending,
-            });
+        if self.pending_frames && !self.blocked {
+            return Some(Wakeup::new(self.last_now.instant, Why::Pending));
         }
-        self.requests.deadline().map(|at| Wakeup {
-            at,
-            why: Why::AnswerOverdue,
-        })
+        self.requests
+            .deadline()
+            .map(|at| Wakeup::new(at, Why::AnswerOverdue))
     }
 
     /// How many calls have no answer yet, subscriptions included.

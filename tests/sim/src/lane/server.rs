@@ -409,12 +409,12 @@ impl ServerEnd {
             "the server has a deadline at {wanted:?} and asks to be called at {told:?}"
         );
         require!(
-            !end.model.has_frames() || end.out.is_full() && told.is_some(),
+            !end.model.has_frames() || end.out.is_full(),
             NoLostWakeup,
-            "the server has frames to write and goes to sleep until {told:?}"
+            "the server has frames to write and room, and goes to sleep until {told:?}"
         );
         require!(
-            end.out.is_full() || told.is_none_or(|told| told > world.now),
+            told.is_none_or(|told| told > world.now),
             NoHotLoop,
             "the server has nothing to do at {} and wants to be called at {told:?}",
             world.now
