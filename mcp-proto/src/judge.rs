@@ -113,7 +113,7 @@ pub fn modern(
     context.features = ClientFeatures::from_json(inbound.text(envelope.meta_capabilities));
     let info = envelope.meta_client_info;
     context.client_info = info.is_some().then(|| inbound.shared(info));
-    context.progress_token = progress_token(inbound)?;
+    context.progress_token = progress_token(config, inbound)?;
     if envelope.meta_log_level.is_some() {
         let level = inbound.string(envelope.meta_log_level);
         let level = level.as_deref().and_then(LoggingLevel::parse);
@@ -128,14 +128,24 @@ pub fn modern(
     Ok(context)
 }
 
-/// The progress token of a request of either era.
+/// The progress token of a request of either era. It is kept as long as its call, hence as short as an id.
 ///
 /// # Errors
-/// -32602 when it is neither a string nor an integer.
-pub fn progress_token(inbound: &Inbound) -> Result<Option<WireId>, WireError> {
+/// -32602 when it is neither a string nor an integer, or longer than `Limits::max_id`.
+pub fn progress_token(
+    config: &ServerConfig,
+    inbound: &Inbound,
+) -> Result<Option<WireId>, WireError> {
     let token = inbound.text(inbound.envelope.meta_progress_token);
     if token.is_empty() {
         return Ok(None);
+    }
+    let max = config.limits().max_id;
+    if token.len() > max {
+        return Err(WireError::new(
+            error::INVALID_PARAMS,
+            format!("_meta.progressToken is longer than {max} bytes"),
+        ));
     }
     WireId::from_token(token).map(Some).ok_or_else(|| {
         WireError::new(

@@ -17,8 +17,8 @@ pub struct Limits {
     /// Nesting of a message. Default 64, at most 128. Beyond: `-32700`. Cost: none, the stack is
     /// one bit per level.
     pub max_depth: u32,
-    /// Bytes of a request id as it stands in the message. Default 256. Beyond: `-32600`. Cost: one
-    /// id per call.
+    /// Bytes of a request id or a progress token as it stands in the message. Default 256. Beyond:
+    /// `-32600` for an id, `-32602` for a token. Cost: one of each per call.
     pub max_id: usize,
     /// Tolerance: accept `1.0` as the request id 1, which the specification does not. Default off.
     pub integral_float_ids: bool,

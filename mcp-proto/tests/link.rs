@@ -594,3 +594,24 @@ fn a_batch_is_taken_apart_for_2025_03_26_alone() {
         assert_eq!(rig.code(), -32600, "{revision}");
     }
 }
+
+#[test]
+fn a_progress_token_is_as_short_as_an_id() {
+    let mut rig = Rig::new();
+    let max = mcp_proto::limits::Limits::default().max_id;
+    let asked = |rig: &mut Rig, id: u64, meta: &str, len: usize| {
+        let token = "t".repeat(len - 2);
+        rig.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list","params":{{"_meta":{{"progressToken":"{token}"{meta}}}}}}}"#
+        ))
+    };
+    let meta = META.strip_prefix("\"_meta\":{").unwrap().strip_suffix('}');
+    let modern = format!(",{}", meta.unwrap());
+    call(&asked(&mut rig, 1, &modern, max));
+    assert!(asked(&mut rig, 2, &modern, max + 1).is_empty());
+    assert_eq!(rig.code(), -32602);
+    rig.initialize("2025-11-25", "{}");
+    call(&asked(&mut rig, 3, "", max));
+    assert!(asked(&mut rig, 4, "", max + 1).is_empty());
+    assert_eq!(rig.code(), -32602);
+}

@@ -105,7 +105,7 @@ impl Peer {
         let mut context = CallContext::new(self.revision);
         context.features = self.features;
         context.client_info.clone_from(&self.client_info);
-        context.progress_token = judge::progress_token(inbound)?;
+        context.progress_token = judge::progress_token(config, inbound)?;
         context.log_level = config.features().logging.then_some(self.log_level);
         Ok(context)
     }
