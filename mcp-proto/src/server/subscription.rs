@@ -9,6 +9,8 @@
 //! open ──acknowledge──▶ live ──changed*──▶ dirty ──write_next──▶ live … ──end──▶ (completion response)
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::config::{ServerConfig, ServerFeatures};
 use crate::error::{self, WireError};
 use crate::id::WireId;
@@ -113,11 +115,14 @@ fn uris(
     }
     let limits = config.limits();
     let mut uris: Vec<Box<str>> = Vec::new();
+    // Sorted: a message of nothing but repetitions must not be compared with everything granted.
+    let mut known = BTreeSet::new();
     for item in text::elements(value) {
         let uri = text::decode_str(item).ok_or_else(expected)?;
         let fits = uris.len() < limits.max_uris && uri.len() <= limits.max_uri;
-        if features.subscribe && fits && !uris.iter().any(|known| **known == *uri) {
-            uris.push(uri.into());
+        if features.subscribe && fits && !known.contains(&uri) {
+            uris.push(uri.as_ref().into());
+            known.insert(uri);
         }
     }
     Ok(uris)
