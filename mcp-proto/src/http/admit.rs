@@ -178,11 +178,12 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
     }
     let length = match one(headers, header::CONTENT_LENGTH, 20) {
         Ok(None) => None,
-        Ok(Some(digits)) => match digits.parse::<u64>() {
-            Ok(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
-            Err(_) => return reject(StatusCode::BAD_REQUEST, "Content-Length is not a number"),
-        },
-        Err(()) => return reject(StatusCode::BAD_REQUEST, "Content-Length is not a number"),
+        // Rust would also read a sign.
+        Ok(Some(digits)) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() => {
+            // Of at most 20 digits: what does not fit is too large.
+            Some(digits.parse().unwrap_or(usize::MAX))
+        }
+        _ => return reject(StatusCode::BAD_REQUEST, "Content-Length is not a number"),
     };
     if length.is_some_and(|length| length > rules.max_body) {
         return Verdict::Respond(too_large(rules.max_body));
@@ -331,6 +332,8 @@ mod tests {
                 Err(413),
             ),
             ("POST", &[JSON, ("content-length", "-1")], Err(400)),
+            ("POST", &[JSON, ("content-length", "+1")], Err(400)),
+            ("POST", &[JSON, ("content-length", "")], Err(400)),
             (
                 "POST",
                 &[JSON, ("content-length", "1"), ("content-length", "2")],
