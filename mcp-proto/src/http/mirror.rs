@@ -3,7 +3,8 @@
 //! Owns what is kept of the head until the body was read, and the comparison with the body's spans.
 //! Must never let a load balancer and the server see two different requests: missing, repeated,
 //! undecodable and different values are all -32020.
-//! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation".
+//! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation"; for `tasks/*` the tasks extension
+//! (SEP-2663, "Streamable HTTP: Routing Headers").
 
 use ::http::{HeaderMap, HeaderName};
 
@@ -109,9 +110,11 @@ impl Mirrors for MirrorHead {
             }
         }
         let envelope = &inbound.envelope;
-        let (source, required) = match envelope.method {
-            Method::ToolsCall | Method::PromptsGet => (envelope.name, true),
-            Method::ResourcesRead => (envelope.uri, true),
+        let source = match envelope.method {
+            Method::ToolsCall | Method::PromptsGet => envelope.name,
+            Method::ResourcesRead => envelope.uri,
+            // SEP-2663, "Streamable HTTP: Routing Headers".
+            Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => envelope.task_id,
             // Unknown methods have a name only by convention: nothing to compare with.
             _ => return Ok(()),
         };
@@ -119,8 +122,7 @@ impl Mirrors for MirrorHead {
             (Given::Repeated, _) => Err(mismatch("Mcp-Name header is repeated")),
             // A body without the member is -32602, for which the dispatcher has better words.
             (Given::Absent, None) => Ok(()),
-            (Given::Absent, Some(_)) if required => Err(mismatch("Mcp-Name header is missing")),
-            (Given::Absent, Some(_)) => Ok(()),
+            (Given::Absent, Some(_)) => Err(mismatch("Mcp-Name header is missing")),
             (Given::Value(value), body) => {
                 let header = sentinel::decode(value).map_err(|_| {
                     mismatch("Mcp-Name header has invalid characters or invalid Base64")
@@ -183,6 +185,8 @@ mod tests {
         let read =
             r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"file:///a"}}"#;
         let nameless = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
+        let task =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t-1","name":"n"}}"#;
         for (body, headers, expected) in [
             (list, &[("Mcp-Method", "tools/list")][..], true),
             (list, &[("mcp-method", " tools/list ")], true),
@@ -251,6 +255,17 @@ mod tests {
                 ],
                 false,
             ),
+            (
+                task,
+                &[("Mcp-Method", "tasks/get"), ("Mcp-Name", "t-1")],
+                true,
+            ),
+            (
+                task,
+                &[("Mcp-Method", "tasks/get"), ("Mcp-Name", "n")],
+                false,
+            ),
+            (task, &[("Mcp-Method", "tasks/get")], false),
             (nameless, &[("Mcp-Method", "tools/call")], true),
             (
                 nameless,
