@@ -15,7 +15,7 @@ use mcp_proto::http::exchange::{Exchange, Open};
 use mcp_proto::http::status::Origin;
 use mcp_proto::id::WireId;
 use mcp_proto::json::{Inbound, Kind};
-use mcp_proto::judge::{self, Era};
+use mcp_proto::judge::{self, Era, Mirrors};
 use mcp_proto::legacy::{Peer, SessionToken};
 use mcp_proto::method::Method;
 use mcp_proto::reply::{Payload, Reply};
@@ -101,7 +101,14 @@ impl Reading {
         answer
     }
 
+    /// The session of this request. A version header need not name the session's revision, but one that is served.
     pub(super) fn session(&self, now: Now) -> Result<SessionToken, NoSession> {
+        let served = self.shared.service.config().revisions();
+        let names_served =
+            |version| Revision::parse(version).is_some_and(|revision| served.contains(revision));
+        if !self.head.mirror.version().is_none_or(names_served) {
+            return Err(NoSession::Version);
+        }
         self.shared
             .session(now, &self.head.session, self.principal.as_deref())
     }

@@ -55,12 +55,15 @@ pub(super) enum NoSession {
     Missing,
     /// Unknown, expired, terminated or another principal's: 404, and the client initializes again.
     Gone,
+    /// `MCP-Protocol-Version` is given and names nothing that is served: 400 (2025-11-25 basic/transports, "Protocol
+    /// Version Header").
+    Version,
 }
 
 impl NoSession {
     pub(super) const fn status(self) -> StatusCode {
         match self {
-            Self::Missing => StatusCode::BAD_REQUEST,
+            Self::Missing | Self::Version => StatusCode::BAD_REQUEST,
             Self::Gone => StatusCode::NOT_FOUND,
         }
     }
@@ -72,6 +75,9 @@ impl NoSession {
                  or use a revision from 2026-07-28 on, which has no sessions"
             }
             Self::Gone => "this session does not exist; send initialize to start another",
+            Self::Version => {
+                "the revision that MCP-Protocol-Version names is not supported; repeat the one of the initialize result"
+            }
         }
     }
 

@@ -1,5 +1,8 @@
 //! Revisions up to 2025-11-25: the handshake, sessions, requests of the server, cancellation.
 
+use mcp_proto::config::RevisionSet;
+use mcp_types::Revision;
+
 use super::*;
 
 #[test]
@@ -64,6 +67,34 @@ fn requests_without_a_session_are_400_and_with_another_one_404() {
         404,
         "another process has another key"
     );
+}
+
+#[test]
+fn a_version_header_that_is_not_served_is_400() {
+    let served = RevisionSet::of([Revision::V2025_11_25, Revision::V2025_06_18]);
+    let bench = Bench::with(|server| server.revisions(served), HttpOptions::default());
+    let session = bench.initialize("2025-11-25");
+    let send = |version: &str, body: &Value| {
+        let headers = [
+            ("mcp-session-id", &*session),
+            ("mcp-protocol-version", version),
+        ];
+        bench.post(&headers, body).status()
+    };
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+    let notice = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
+    for (version, statuses) in [
+        ("2025-11-25", [200, 202, 202]),
+        // Not the negotiated one, which is a SHOULD of the client's.
+        ("2025-06-18", [200, 202, 202]),
+        ("2025-03-26", [400; 3]),
+        ("2026-07-28", [400; 3]),
+        ("yesterday", [400; 3]),
+    ] {
+        let sent = [&ping, &notice, &answer].map(|body| send(version, body));
+        assert_eq!(sent, statuses, "{version}");
+    }
 }
 
 #[test]
