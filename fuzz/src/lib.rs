@@ -33,6 +33,8 @@ mod page;
 #[path = "../../mcp-server/src/template.rs"]
 mod template;
 
+pub use pair::mutate as mutate_pair;
+
 /// A target: panics on a finding.
 pub type Target = fn(&[u8]);
 
