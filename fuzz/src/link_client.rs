@@ -57,8 +57,10 @@ enum Say {
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    small: bool,
-    modern: bool,
+    /// Bits: small limits, few violations.
+    shape: u8,
+    /// Odd: the newest one; else which of the others.
+    revision: u8,
     string_ids: bool,
     ops: Vec<Op<'a>>,
 }
@@ -114,16 +116,22 @@ impl World {
         let mut profile = ClientProfile::new(Implementation::new("f", "1"));
         profile.capabilities = ClientCapabilities::new().with_roots(RootsCapability::new());
         profile.string_ids = input.string_ids;
-        if !input.modern {
-            profile.revision = Revision::V2025_11_25;
+        if input.revision & 1 == 0 {
+            let legacy = [
+                Revision::V2025_11_25,
+                Revision::V2025_06_18,
+                Revision::V2025_03_26,
+                Revision::V2024_11_05,
+            ];
+            profile.revision = legacy[usize::from(input.revision >> 1) % legacy.len()];
         }
-        if input.small {
+        if input.shape & 1 == 1 {
             profile.limits.max_requests = 3;
             profile.limits.max_calls = 2;
             profile.limits.max_message = 400;
             profile.limits.outbox_high = 64;
         }
-        profile.limits.violations = 1000;
+        profile.limits.violations = if input.shape & 8 == 8 { 2 } else { 1000 };
         let limits = profile.limits.clone();
         Self {
             client: Client::new(ClientConfig::compile(profile).into()),

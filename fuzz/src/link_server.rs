@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::{Buf, BytesMut};
-use mcp_proto::config::{Profile, ServerConfig};
+use mcp_proto::config::{Profile, RevisionSet, ServerConfig};
 use mcp_proto::error::WireError;
 use mcp_proto::id::{CallId, RequestId, WireId};
 use mcp_proto::outbox::Outbox;
@@ -17,7 +17,7 @@ use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::server::{Change, Filter, Link, LinkEvent, Progress, Refused, Step};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::{
-    Implementation, LoggingLevel, Object, PromptsCapability, ResourcesCapability,
+    Implementation, LoggingLevel, Object, PromptsCapability, ResourcesCapability, Revision,
     ServerCapabilities, ToolsCapability,
 };
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-0
 
 #[derive(Arbitrary, Debug)]
 enum Op<'a> {
-    /// The peer says something well-formed.
+    /// The peer says something well-formed; what it chooses among, the number says. The top quarter of the numbers makes it
+    /// part of a batch, which goes out in front of the next message that is none.
     Say(Say, u8),
     /// The peer sends anything.
     Raw(&'a [u8]),
@@ -70,7 +71,8 @@ enum Say {
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    small: bool,
+    /// Bits: small limits, which revisions (two), few violations.
+    shape: u8,
     ops: Vec<Op<'a>>,
 }
 
@@ -102,6 +104,7 @@ struct World {
     closed: bool,
     draining: bool,
     line: Vec<u8>,
+    batch: Vec<String>,
     max_calls: usize,
     high: usize,
 }
@@ -110,7 +113,7 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else {
         return;
     };
-    let mut world = World::new(input.small);
+    let mut world = World::new(input.shape);
     for op in input.ops.iter().take(200) {
         world.apply(op);
         world.drive();
@@ -134,7 +137,7 @@ fn respelled(id: &Value) -> String {
 }
 
 impl World {
-    fn new(small: bool) -> Self {
+    fn new(shape: u8) -> Self {
         let mut profile = Profile::new(Implementation::new("f", "1"));
         profile.capabilities = ServerCapabilities::new()
             .with_tools(ToolsCapability::new().with_list_changed(true))
@@ -145,14 +148,19 @@ impl World {
                     .with_subscribe(true),
             )
             .with_logging(Object::new());
-        if small {
+        profile.revisions = match shape >> 1 & 3 {
+            1 => RevisionSet::of(Revision::ALL.into_iter().filter(|r| !r.is_modern())),
+            2 => RevisionSet::of([Revision::LATEST]),
+            _ => RevisionSet::ALL,
+        };
+        if shape & 1 == 1 {
             profile.limits.max_calls = 3;
             profile.limits.max_listens = 2;
             profile.limits.max_requests = 2;
             profile.limits.max_message = 600;
             profile.limits.outbox_high = 64;
         }
-        profile.limits.violations = 1000;
+        profile.limits.violations = if shape & 8 == 8 { 2 } else { 1000 };
         let (max_calls, high) = (profile.limits.max_calls, profile.limits.outbox_high);
         Self {
             link: Link::new(ServerConfig::compile(profile).into()),
@@ -169,6 +177,7 @@ impl World {
             closed: false,
             draining: false,
             line: Vec::new(),
+            batch: Vec::new(),
             unheard: BTreeSet::new(),
             changes: BTreeMap::new(),
             listening: BTreeSet::new(),
@@ -294,9 +303,16 @@ impl World {
         let id = at % 8;
         let uri = serde_json::to_string(URIS[usize::from(at) % URIS.len()]).expect("JSON");
         let text = match say {
-            Say::Initialize => format!(
-                r#"{{"jsonrpc":"2.0","id":"i","method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
-            ),
+            Say::Initialize => {
+                let revision = match at % 8 {
+                    n @ 0..5 => Revision::ALL[usize::from(n)].as_str(),
+                    5 => "1999-01-01",
+                    _ => "2025-11-25",
+                };
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":"i","method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
+                )
+            }
             Say::Ping => format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#),
             Say::Discover => format!(
                 r#"{{"jsonrpc":"2.0","id":{id},"method":"server/discover","params":{{{META}{id}}}}}}}"#
@@ -341,7 +357,10 @@ impl World {
                     .keys()
                     .nth(usize::from(at) % self.requests.len().max(1))
                     .map_or(u64::from(at), |id| id.wire());
-                if matches!(say, Say::AnswerRequest) {
+                if at & 32 == 32 {
+                    // An answer that is none.
+                    format!(r#"{{"jsonrpc":"2.0","id":{wire},"error":{{"code":"1"}}}}"#)
+                } else if matches!(say, Say::AnswerRequest) {
                     format!(r#"{{"jsonrpc":"2.0","id":{wire},"result":{{}}}}"#)
                 } else {
                     format!(r#"{{"jsonrpc":"2.0","id":{wire},"error":{{"code":1,"message":"m"}}}}"#)
@@ -353,10 +372,21 @@ impl World {
             Say::Unsubscribe => format!(
                 r#"{{"jsonrpc":"2.0","id":"u{id}","method":"resources/unsubscribe","params":{{"uri":{uri}}}}}"#
             ),
-            Say::SetLevel => format!(
-                r#"{{"jsonrpc":"2.0","id":"v{id}","method":"logging/setLevel","params":{{"level":"debug"}}}}"#
-            ),
+            Say::SetLevel => {
+                let level = ["debug", "emergency", "loud", "error"][usize::from(at / 8) % 4];
+                format!(
+                    r#"{{"jsonrpc":"2.0","id":"v{id}","method":"logging/setLevel","params":{{"level":"{level}"}}}}"#
+                )
+            }
         };
+        if at >= 192 {
+            self.batch.push(text);
+            return;
+        }
+        if !self.batch.is_empty() {
+            let batch = std::mem::take(&mut self.batch).join(" ,");
+            self.say(&format!("[{batch}]"));
+        }
         self.say(&text);
     }
 
