@@ -280,7 +280,7 @@ impl World {
             Op::Stale(at) => self.stale(*at),
             Op::Changed(at) => self.changed(*at),
             Op::Advance(ms) => {
-                self.now.instant = self.now.instant + Duration::from_millis(u64::from(*ms) * 8);
+                self.now.instant += Duration::from_millis(u64::from(*ms) * 8);
                 self.now.unix_ms += u64::from(*ms) * 8;
             }
             Op::Flush(bytes) => self.flush(usize::from(*bytes)),
