@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::report::{Count, Outcome};
 use crate::serve::{self, Demo};
 use crate::tools::{Absent, Node};
+use crate::witness::Witness;
 use crate::{Run, process};
 
 /// The revisions that the suite knows for servers.
@@ -43,7 +44,8 @@ fn measure(run: &Run, node: &Node) -> Result<Count, String> {
         fs::remove_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
     }
     let mut total = Count::default();
-    let demo = Demo::start(&binary)?;
+    let witness = Witness::call(run, "conformance")?;
+    let demo = Demo::start(&binary, &witness)?;
     for revision in REVISIONS {
         let folder = results.join(revision);
         let ran = suite(
@@ -71,6 +73,8 @@ fn measure(run: &Run, node: &Node) -> Result<Count, String> {
     }
     single.print("single scenarios");
     total.add(single.count());
+    drop(demo);
+    total.add(witness.judge());
     println!(
         "conformance: {} checks passed, {} failed or warned",
         total.passed, total.failed

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::report::{Count, Outcome};
 use crate::serve::{self, Demo};
 use crate::tools::Absent;
+use crate::witness::Witness;
 use crate::{Run, process};
 
 /// Scripts for Node; they find their packages beside themselves, so they are copied to where these are installed.
@@ -26,6 +27,10 @@ pub(crate) fn check(run: &Run) -> Outcome {
         Ok(binary) => binary,
         Err(error) => return Outcome::one(Err(error)),
     };
+    let witness = match Witness::call(run, "interop") {
+        Ok(witness) => witness,
+        Err(error) => return Outcome::one(Err(error)),
+    };
     let mut count = Count::default();
     let mut missing = Vec::new();
     let source = run.workspace.root.join("tests/interop");
@@ -33,7 +38,7 @@ pub(crate) fn check(run: &Run) -> Outcome {
     match run.workspace.python() {
         Ok(python) => {
             for script in PYTHON {
-                count.add(client(&binary, script, || {
+                count.add(client(&binary, &witness, script, || {
                     let mut command = Command::new(&python);
                     command
                         .arg(source.join(script))
@@ -52,7 +57,7 @@ pub(crate) fn check(run: &Run) -> Outcome {
                 return Outcome::one(Err(error));
             }
             for script in JAVASCRIPT {
-                count.add(client(&binary, script, || {
+                count.add(client(&binary, &witness, script, || {
                     let mut command = Command::new(&node.node);
                     command.arg(node.home.join(script));
                     command
@@ -63,6 +68,9 @@ pub(crate) fn check(run: &Run) -> Outcome {
         Err(Absent::Broken(why)) => count.add(broken(&why)),
     }
 
+    if count.passed + count.failed > 0 {
+        count.add(witness.judge());
+    }
     if missing.is_empty() {
         return Outcome::Done(count);
     }
@@ -86,12 +94,15 @@ fn broken(why: &str) -> Count {
 }
 
 /// Runs one script over both transports; HTTP gets a server of its own.
-fn client(binary: &Path, script: &str, command: impl Fn() -> Command) -> Count {
+fn client(binary: &Path, witness: &Witness, script: &str, command: impl Fn() -> Command) -> Count {
     let mut count = Count::default();
     println!("{script} over stdio");
-    count.add(rows(command().arg("--stdio").arg(binary)));
+    match witness.stand_in(binary) {
+        Ok(stand_in) => count.add(rows(command().arg("--stdio").arg(stand_in))),
+        Err(error) => count.add(broken(&error)),
+    }
     println!("{script} over HTTP");
-    match Demo::start(&binary.to_path_buf()) {
+    match Demo::start(binary, witness) {
         Ok(demo) => count.add(rows(
             command()
                 .arg("--http")

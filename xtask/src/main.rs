@@ -16,6 +16,7 @@ mod report;
 mod rust;
 mod serve;
 mod tools;
+mod witness;
 
 use std::process::ExitCode;
 use std::time::Instant;

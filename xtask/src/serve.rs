@@ -3,18 +3,24 @@
 //! Owns building and starting `mcp demo`. The process dies with its owner.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Kept};
+use crate::witness::Witness;
 use crate::{Run, tools};
 
 /// Builds the `mcp` binary and says where it is.
 pub(crate) fn build(run: &Run) -> Result<PathBuf, String> {
+    binary(run, "mcp-cli", "mcp")
+}
+
+/// Builds a package and says where its program is.
+pub(crate) fn binary(run: &Run, package: &str, program: &str) -> Result<PathBuf, String> {
     let mut command = Command::new(tools::cargo());
     command
-        .args(["build", "--quiet", "--package", "mcp-cli"])
+        .args(["build", "--quiet", "--package", package])
         .current_dir(&run.workspace.root);
     if run.release {
         command.arg("--release");
@@ -25,42 +31,58 @@ pub(crate) fn build(run: &Run) -> Result<PathBuf, String> {
         .workspace
         .target
         .join(profile)
-        .join(format!("mcp{}", std::env::consts::EXE_SUFFIX)))
+        .join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// A running `mcp demo` on a port of its own.
+/// A running `mcp demo` on a port of its own, with a witness before it.
 pub(crate) struct Demo {
+    /// The witness's.
     pub(crate) url: String,
+    _witness: Kept,
     _process: Kept,
 }
 
 impl Demo {
-    pub(crate) fn start(binary: &PathBuf) -> Result<Self, String> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| format!("no free port: {error}"))?
-            .port();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let child = Command::new(binary)
-            .args(["demo", "--listen", &address.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", binary.display()))?;
-        let mut process = Kept(child);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-            if let Ok(Some(status)) = process.0.try_wait() {
-                return Err(format!("mcp demo ended at once with {status}"));
-            }
-            if Instant::now() > deadline {
-                return Err("mcp demo does not accept connections after 20 s".into());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    pub(crate) fn start(binary: &Path, witness: &Witness) -> Result<Self, String> {
+        let address = free_address()?;
+        let process = listening(
+            Command::new(binary).args(["demo", "--listen", &address.to_string()]),
+            address,
+        )?;
+        let before = free_address()?;
+        let witness = listening(&mut witness.before(before, address), before)?;
         Ok(Self {
-            url: format!("http://{address}/mcp"),
+            url: format!("http://{before}/mcp"),
+            _witness: witness,
             _process: process,
         })
     }
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| format!("no free port: {error}"))
+}
+
+/// Starts a program and waits until it accepts connections.
+fn listening(command: &mut Command, address: SocketAddr) -> Result<Kept, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{name}: {error}"))?;
+    let mut process = Kept(child);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+        if let Ok(Some(status)) = process.0.try_wait() {
+            return Err(format!("{name} ended at once with {status}"));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{name} does not accept connections after 20 s"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(process)
 }

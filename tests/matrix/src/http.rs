@@ -11,17 +11,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use mcp_driver_tokio::http::{HttpOptions, McpBody, McpService};
 use mcp_server::Service;
+use mcp_witness::Conversation;
 use serde_json::{Value, json};
 use tower_service::Service as _;
 
-use crate::stdio::{MODERN, Sent, initialize, legacy, modern};
+use crate::stdio::{MODERN, initialize, legacy, modern};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An endpoint.
 pub(crate) struct Http {
     pub(crate) endpoint: McpService,
-    sent: Mutex<Sent>,
+    sent: Mutex<Conversation>,
 }
 
 /// A whole answer.
@@ -144,7 +145,7 @@ impl Http {
         let endpoint = McpService::new(service.clone(), options).expect("an endpoint");
         Self {
             endpoint,
-            sent: Mutex::new(Sent::new(MODERN)),
+            sent: Mutex::new(Conversation::new(MODERN)),
         }
     }
 
@@ -162,7 +163,10 @@ impl Http {
     }
 
     fn check(&self, message: &Value) {
-        self.sent.lock().expect("no panic").check(message);
+        let judged = self.sent.lock().expect("no panic").server(message);
+        if let Err(error) = judged {
+            panic!("{error}");
+        }
     }
 
     /// Sends a request and waits for the head of the answer.

@@ -4,18 +4,10 @@
 //! revision (where the schemas are at hand) and decoded by an independent implementation of the vocabulary.
 
 #[cfg(test)]
-mod check;
-#[cfg(test)]
-mod closed;
-#[cfg(test)]
-mod decode;
-#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod rows;
-#[cfg(test)]
-mod spec;
 #[cfg(test)]
 mod stdio;

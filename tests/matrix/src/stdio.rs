@@ -3,16 +3,14 @@
 //! Owns the client's end of the pipe. Every message that comes out of it is checked against its revision before a row
 //! sees it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use mcp_driver_tokio::{Ended, serve_io};
 use mcp_server::Service;
+use mcp_witness::Conversation;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines};
 use tokio::task::JoinHandle;
-
-use crate::check::{Direction, Kind, check_message};
 
 /// How long a message may take that must come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,100 +60,12 @@ pub(crate) fn initialize(id: impl Into<Value>, revision: &str) -> Value {
     legacy(id, "initialize", params)
 }
 
-/// What is known of the requests that were sent, so that answers can be judged.
-#[derive(Debug, Default)]
-pub(crate) struct Sent {
-    requests: HashMap<String, (String, String)>,
-    /// The revision of what belongs to no request.
-    pub(crate) revision: String,
-}
-
-impl Sent {
-    pub(crate) fn new(revision: &str) -> Self {
-        Self {
-            requests: HashMap::new(),
-            revision: revision.to_owned(),
-        }
-    }
-
-    /// Takes note of a request among raw bytes.
-    pub(crate) fn note(&mut self, line: &str) {
-        let Ok(message) = serde_json::from_str::<Value>(line) else {
-            return;
-        };
-        let messages = match message {
-            Value::Array(messages) => messages,
-            message => vec![message],
-        };
-        for message in messages {
-            let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else {
-                continue;
-            };
-            let envelope = &message["params"]["_meta"];
-            let modern = envelope
-                .get("io.modelcontextprotocol/protocolVersion")
-                .is_some()
-                || envelope
-                    .get("io.modelcontextprotocol/clientCapabilities")
-                    .is_some()
-                || matches!(method, "server/discover" | "subscriptions/listen");
-            let revision = if modern {
-                MODERN
-            } else {
-                self.revision.as_str()
-            };
-            self.requests
-                .insert(id.to_string(), (method.to_owned(), revision.to_owned()));
-        }
-    }
-
-    /// Panics unless `message` is what its revision allows.
-    pub(crate) fn check(&self, message: &Value) {
-        let id = message.get("id").map(Value::to_string).unwrap_or_default();
-        let answered = if message.get("method").is_none() {
-            self.requests.get(&id)
-        } else {
-            None
-        };
-        let (method, mut revision) = answered
-            .map_or(("", self.revision.as_str()), |(method, revision)| {
-                (method, revision)
-            });
-        if method == "initialize" {
-            revision = message["result"]["protocolVersion"]
-                .as_str()
-                .unwrap_or(revision);
-        }
-        if message["params"]["_meta"]
-            .get("io.modelcontextprotocol/subscriptionId")
-            .is_some()
-        {
-            revision = MODERN;
-        }
-        if let Err(error) = check_message(
-            revision,
-            Direction::FromServer,
-            Kind::of(message, method),
-            message,
-        ) {
-            panic!("{error}");
-        }
-        if revision == MODERN && message.get("result").is_some() {
-            let server = &message["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
-            assert!(
-                server["name"].is_string(),
-                "a modern result without serverInfo: {message}"
-            );
-        }
-    }
-}
-
 /// A client on a connection of its own.
 pub(crate) struct Stdio {
     input: DuplexStream,
     output: Lines<BufReader<DuplexStream>>,
     server: JoinHandle<std::io::Result<Ended>>,
-    pub(crate) sent: Sent,
+    pub(crate) sent: Conversation,
     next_id: i64,
     /// Messages that came while an answer was awaited.
     early: Vec<Value>,
@@ -171,7 +81,7 @@ impl Stdio {
             input,
             output: BufReader::new(output).lines(),
             server,
-            sent: Sent::new(MODERN),
+            sent: Conversation::new(MODERN),
             next_id: 1000,
             early: Vec::new(),
         }
@@ -226,8 +136,15 @@ impl Stdio {
             .expect("a message before the end");
         let message: Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.sent.check(&message);
+        self.judge(&message);
         message
+    }
+
+    /// Panics unless `message` is what its revision allows.
+    fn judge(&mut self, message: &Value) {
+        if let Err(error) = self.sent.server(message) {
+            panic!("{error}");
+        }
     }
 
     /// Sends a request and returns its answer; what else comes meanwhile waits for [`next`](Self::next).
@@ -286,7 +203,9 @@ impl Stdio {
             while let Ok(Some(line)) = self.output.next_line().await {
                 let message: Value =
                     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-                self.sent.check(&message);
+                self.sent
+                    .server(&message)
+                    .unwrap_or_else(|error| panic!("{error}"));
                 rest.push(message);
             }
             self.server.await.expect("no panic").expect("no error")

@@ -13,23 +13,32 @@ use crate::{closed, decode, spec};
 
 /// Who sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// The server.
     FromServer,
+    /// The client.
     FromClient,
 }
 
 /// What a message is. The method of an answer is that of its request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind<'a> {
+pub enum Kind<'a> {
+    /// It wants an answer.
     Request,
+    /// It wants none.
     Notification,
-    Result { method: &'a str },
+    /// A good answer.
+    Result {
+        /// That of the request which it answers.
+        method: &'a str,
+    },
+    /// A bad answer.
     Error,
 }
 
 impl<'a> Kind<'a> {
     /// What a message looks like; `method` is that of the request which it answers, if it answers one.
-    pub(crate) fn of(message: &Value, method: &'a str) -> Self {
+    pub fn of(message: &Value, method: &'a str) -> Self {
         if message.get("error").is_some() {
             Kind::Error
         } else if message.get("result").is_some() {
@@ -44,7 +53,7 @@ impl<'a> Kind<'a> {
 
 /// Checks one message against the closed schema of `revision`, where the schemas are at hand, and by decoding it with an
 /// independent implementation. The error says what is wrong and where.
-pub(crate) fn check_message(
+pub fn check_message(
     revision: &str,
     direction: Direction,
     kind: Kind<'_>,
@@ -79,7 +88,7 @@ pub(crate) fn check_message(
             ));
         }
     }
-    decode::decode(revision, direction, &definition, &part)
+    decode::decode(revision, &definition, &part)
         .map_err(|error| format!("{definition} of {revision}: {error}\n{message:#}"))
 }
 
@@ -176,38 +185,68 @@ fn result_definition(revision: &str, method: &str, result: &Value) -> Result<&'s
 }
 
 fn message_definition(direction: Direction, kind: Kind<'_>, method: &str) -> Option<&'static str> {
-    Some(match (direction, kind, method) {
-        (Direction::FromServer, Kind::Request, "roots/list") => "ListRootsRequest",
-        (Direction::FromServer, Kind::Request, "sampling/createMessage") => "CreateMessageRequest",
-        (Direction::FromServer, Kind::Request, "elicitation/create") => "ElicitRequest",
-        (_, Kind::Request, "ping") => "PingRequest",
-        (_, Kind::Notification, "notifications/cancelled") => "CancelledNotification",
-        (_, Kind::Notification, "notifications/progress") => "ProgressNotification",
-        (Direction::FromServer, Kind::Notification, "notifications/message") => {
-            "LoggingMessageNotification"
-        }
-        (Direction::FromServer, Kind::Notification, "notifications/tools/list_changed") => {
+    match (direction, kind) {
+        (Direction::FromServer, Kind::Request) => server_request(method),
+        (Direction::FromClient, Kind::Request) => client_request(method),
+        (_, Kind::Notification) => notification(direction, method),
+        (_, Kind::Result { .. } | Kind::Error) => None,
+    }
+}
+
+fn server_request(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "ping" => "PingRequest",
+        "roots/list" => "ListRootsRequest",
+        "sampling/createMessage" => "CreateMessageRequest",
+        "elicitation/create" => "ElicitRequest",
+        _ => return None,
+    })
+}
+
+fn client_request(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "initialize" => "InitializeRequest",
+        "ping" => "PingRequest",
+        "server/discover" => "DiscoverRequest",
+        "subscriptions/listen" => "SubscriptionsListenRequest",
+        "tools/list" => "ListToolsRequest",
+        "tools/call" => "CallToolRequest",
+        "resources/list" => "ListResourcesRequest",
+        "resources/templates/list" => "ListResourceTemplatesRequest",
+        "resources/read" => "ReadResourceRequest",
+        "resources/subscribe" => "SubscribeRequest",
+        "resources/unsubscribe" => "UnsubscribeRequest",
+        "prompts/list" => "ListPromptsRequest",
+        "prompts/get" => "GetPromptRequest",
+        "completion/complete" => "CompleteRequest",
+        "logging/setLevel" => "SetLevelRequest",
+        _ => return None,
+    })
+}
+
+fn notification(direction: Direction, method: &str) -> Option<&'static str> {
+    Some(match (direction, method) {
+        (_, "notifications/cancelled") => "CancelledNotification",
+        (_, "notifications/progress") => "ProgressNotification",
+        (Direction::FromServer, "notifications/message") => "LoggingMessageNotification",
+        (Direction::FromServer, "notifications/tools/list_changed") => {
             "ToolListChangedNotification"
         }
-        (Direction::FromServer, Kind::Notification, "notifications/prompts/list_changed") => {
+        (Direction::FromServer, "notifications/prompts/list_changed") => {
             "PromptListChangedNotification"
         }
-        (Direction::FromServer, Kind::Notification, "notifications/resources/list_changed") => {
+        (Direction::FromServer, "notifications/resources/list_changed") => {
             "ResourceListChangedNotification"
         }
-        (Direction::FromServer, Kind::Notification, "notifications/resources/updated") => {
-            "ResourceUpdatedNotification"
-        }
-        (Direction::FromServer, Kind::Notification, "notifications/subscriptions/acknowledged") => {
+        (Direction::FromServer, "notifications/resources/updated") => "ResourceUpdatedNotification",
+        (Direction::FromServer, "notifications/subscriptions/acknowledged") => {
             "SubscriptionsAcknowledgedNotification"
         }
-        (Direction::FromServer, Kind::Notification, "notifications/elicitation/complete") => {
+        (Direction::FromServer, "notifications/elicitation/complete") => {
             "ElicitationCompleteNotification"
         }
-        (Direction::FromClient, Kind::Notification, "notifications/initialized") => {
-            "InitializedNotification"
-        }
-        (Direction::FromClient, Kind::Notification, "notifications/roots/list_changed") => {
+        (Direction::FromClient, "notifications/initialized") => "InitializedNotification",
+        (Direction::FromClient, "notifications/roots/list_changed") => {
             "RootsListChangedNotification"
         }
         _ => return None,

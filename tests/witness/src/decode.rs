@@ -5,8 +5,6 @@
 
 use serde_json::Value;
 
-use crate::check::Direction;
-
 macro_rules! decoders {
     ($library:ident, $definition:expr, $value:expr; $($name:literal => $type:ident),+ $(,)?) => {
         match $definition {
@@ -17,15 +15,7 @@ macro_rules! decoders {
 }
 
 /// Decodes `value` as `definition`; the error is the foreign implementation's.
-pub(crate) fn decode(
-    revision: &str,
-    direction: Direction,
-    definition: &str,
-    value: &Value,
-) -> Result<(), String> {
-    if direction == Direction::FromClient {
-        return Ok(());
-    }
+pub(crate) fn decode(revision: &str, definition: &str, value: &Value) -> Result<(), String> {
     let result = if revision == "2026-07-28" {
         modern(definition, value)
     } else {
@@ -41,6 +31,16 @@ fn modern(definition: &str, value: &Value) -> Result<(), String> {
         return decoders!(library, "Error", &value["error"]; "Error" => RpcError);
     }
     decoders!(library, definition, value;
+        "DiscoverRequest" => DiscoverRequest,
+        "SubscriptionsListenRequest" => SubscriptionsListenRequest,
+        "ListToolsRequest" => ListToolsRequest,
+        "CallToolRequest" => CallToolRequest,
+        "ListResourcesRequest" => ListResourcesRequest,
+        "ListResourceTemplatesRequest" => ListResourceTemplatesRequest,
+        "ReadResourceRequest" => ReadResourceRequest,
+        "ListPromptsRequest" => ListPromptsRequest,
+        "GetPromptRequest" => GetPromptRequest,
+        "CompleteRequest" => CompleteRequest,
         "DiscoverResult" => DiscoverResult,
         "SubscriptionsListenResult" => SubscriptionsListenResult,
         "ListToolsResult" => ListToolsResult,
@@ -73,6 +73,23 @@ fn legacy(definition: &str, value: &Value) -> Result<(), String> {
         return decoders!(library, "Error", &value["error"]; "Error" => RpcError);
     }
     decoders!(library, definition, value;
+        "InitializeRequest" => InitializeRequest,
+        "ListToolsRequest" => ListToolsRequest,
+        "CallToolRequest" => CallToolRequest,
+        "ListResourcesRequest" => ListResourcesRequest,
+        "ListResourceTemplatesRequest" => ListResourceTemplatesRequest,
+        "ReadResourceRequest" => ReadResourceRequest,
+        "SubscribeRequest" => SubscribeRequest,
+        "UnsubscribeRequest" => UnsubscribeRequest,
+        "ListPromptsRequest" => ListPromptsRequest,
+        "GetPromptRequest" => GetPromptRequest,
+        "CompleteRequest" => CompleteRequest,
+        "SetLevelRequest" => SetLevelRequest,
+        "InitializedNotification" => InitializedNotification,
+        "RootsListChangedNotification" => RootsListChangedNotification,
+        "ListRootsResult" => ListRootsResult,
+        "CreateMessageResult" => CreateMessageResult,
+        "ElicitResult" => ElicitResult,
         "InitializeResult" => InitializeResult,
         "EmptyResult" => Result,
         "ListToolsResult" => ListToolsResult,

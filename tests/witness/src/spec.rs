@@ -11,7 +11,7 @@ use std::sync::{Mutex, Once, OnceLock};
 use serde_json::Value;
 
 /// The folder of schemas, if this machine has one. Says so once when it has not.
-pub(crate) fn folder() -> Option<&'static Path> {
+pub fn folder() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     static TOLD: Once = Once::new();
     let folder = FOLDER.get_or_init(|| {
