@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mcp_benches::{prose, service, tool_list};
 use mcp_proto::id::WireId;
+use mcp_proto::method::Method;
 use mcp_proto::outbox::Outbox;
 use mcp_proto::reply::{Payload, Reply};
 use mcp_types::{CallToolResult, ContentBlock, ListToolsResult, Revision, TextContent};
@@ -36,7 +37,7 @@ fn encoding(criterion: &mut Criterion) {
             || {
                 let body = Bytes::from(mcp_types::to_vec(black_box(&result), Revision::LATEST));
                 let reply = Reply::complete(Payload::Shared(body));
-                reply.write(&mut out, &id, Revision::LATEST, service.config());
+                reply.write(&mut out, &id, Method::ToolsCall, Revision::LATEST, service.config());
                 let written = out.remaining();
                 out.advance(written);
                 written
@@ -56,7 +57,7 @@ fn encoding(criterion: &mut Criterion) {
             || {
                 let body = Bytes::from(mcp_types::to_vec(black_box(&result), Revision::LATEST));
                 let reply = Reply::complete(Payload::Shared(body));
-                reply.write(&mut out, &id, Revision::LATEST, service.config());
+                reply.write(&mut out, &id, Method::ToolsCall, Revision::LATEST, service.config());
                 let written = out.remaining();
                 out.advance(written);
                 written

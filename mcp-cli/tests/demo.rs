@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mcp_witness::{Conversation, MODERN};
+
 struct Running(Child);
 
 impl Drop for Running {
@@ -76,7 +78,9 @@ fn stdio_prints_nothing_but_the_protocol() {
         r#"{"jsonrpc":"2.0","id":4,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"0"}}}"#
             .to_owned(),
     ];
+    let mut conversation = Conversation::new(MODERN);
     for message in &messages {
+        conversation.note(message);
         writeln!(input, "{message}").unwrap();
     }
     drop(input);
@@ -85,6 +89,11 @@ fn stdio_prints_nothing_but_the_protocol() {
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect();
     assert_eq!(lines.len(), messages.len());
+    for line in &lines {
+        conversation
+            .server(line)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
     assert_eq!(lines[0]["result"]["supportedVersions"][0], "2026-07-28");
     assert!(
         lines[1]["result"]["nextCursor"].is_string(),

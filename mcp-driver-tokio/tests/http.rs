@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use mcp_driver_tokio::http::{HttpOptions, McpBody, McpService, Report, ServeOptions, serve};
 use mcp_server::proto::limits::Limits;
 use mcp_server::{AskError, Context, Server, tool};
+use mcp_witness::{Conversation, MODERN};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -118,17 +119,23 @@ async fn sent(service: &mut McpService, name: &str, arguments: &str) -> Response
     service.call(request(name, body)).await.unwrap()
 }
 
+/// The body of an answer to a [`call`], whose messages must be what the revision allows.
 async fn text(response: Response<McpBody>) -> String {
-    String::from_utf8(
-        response
-            .into_body()
-            .collect()
-            .await
-            .unwrap()
-            .to_bytes()
-            .to_vec(),
-    )
-    .unwrap()
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let mut conversation = Conversation::new(MODERN);
+    conversation.note(&call("any", "{}"));
+    let messages = text
+        .lines()
+        .map(|line| line.strip_prefix("data: ").unwrap_or(line))
+        .filter(|line| line.starts_with('{'));
+    for message in messages {
+        conversation
+            .server(&serde_json::from_str(message).expect("JSON"))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    assert!(conversation.judged > 0, "{text}");
+    text
 }
 
 #[tokio::test]

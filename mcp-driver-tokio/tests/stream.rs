@@ -5,6 +5,7 @@ use std::time::Duration;
 use mcp_driver_tokio::{Ended, StreamOptions, serve_io, serve_io_until};
 use mcp_server::proto::limits::Limits;
 use mcp_server::{Context, Server, tool};
+use mcp_witness::{Conversation, MODERN};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
 
@@ -48,6 +49,7 @@ struct Client {
     input: WriteHalf<DuplexStream>,
     output: tokio::io::Lines<BufReader<ReadHalf<DuplexStream>>>,
     served: JoinHandle<std::io::Result<Ended>>,
+    conversation: Conversation,
 }
 
 fn start(capacity: usize) -> Client {
@@ -59,6 +61,7 @@ fn start(capacity: usize) -> Client {
         input,
         output: BufReader::new(output).lines(),
         served,
+        conversation: Conversation::new(MODERN),
     }
 }
 
@@ -70,11 +73,16 @@ fn call(id: u32, name: &str, arguments: &str) -> String {
 
 impl Client {
     async fn send(&mut self, text: &str) {
+        self.conversation.note_lines(text);
         self.input.write_all(text.as_bytes()).await.unwrap();
     }
 
     async fn line(&mut self) -> String {
-        self.output.next_line().await.unwrap().expect("an answer")
+        let line = self.output.next_line().await.unwrap().expect("an answer");
+        self.conversation
+            .server(&serde_json::from_str(&line).expect("JSON"))
+            .unwrap_or_else(|error| panic!("{error}"));
+        line
     }
 
     async fn ended(mut self) -> Ended {
@@ -234,6 +242,7 @@ async fn a_peer_that_is_gone_ends_the_connection() {
         mut input,
         output,
         served,
+        ..
     } = client;
     input
         .write_all(call(1, "slow", r#"{"ms":50}"#).as_bytes())

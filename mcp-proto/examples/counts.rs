@@ -241,7 +241,7 @@ fn http_answer() -> Round {
         let id = inbound.id().expect("a request");
         let reply = Reply::complete(Payload::Slice(ANSWER));
         let mut answer = exchange.finish(now().instant, StatusCode::OK, |out| {
-            reply.write(out, &id, context.revision, &config);
+            reply.write(out, &id, inbound.envelope.method, context.revision, &config);
         });
         assert!(answer.take_head().is_some());
         assert!(black_box(answer.take_data()).is_some());

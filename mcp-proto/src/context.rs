@@ -8,6 +8,7 @@ use mcp_types::{LoggingLevel, Revision};
 
 use crate::id::WireId;
 use crate::json::text;
+use crate::method::Method;
 
 /// Client features that a server may ask for, as a set.
 ///
@@ -132,6 +133,8 @@ impl core::fmt::Debug for ClientFeatures {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallContext {
+    /// What is called.
+    pub method: Method,
     /// The revision that the call is served in.
     pub revision: Revision,
     /// What the client declared: in this call's `_meta` (modern) or in the handshake (legacy).
@@ -147,8 +150,9 @@ pub struct CallContext {
 impl CallContext {
     /// A context with nothing declared.
     #[must_use]
-    pub const fn new(revision: Revision) -> Self {
+    pub const fn new(method: Method, revision: Revision) -> Self {
         Self {
+            method,
             revision,
             features: ClientFeatures::NONE,
             log_level: None,

@@ -109,7 +109,7 @@ pub fn modern(
     if !config.serves(envelope.method, revision) {
         return Err(method_not_found(inbound));
     }
-    let mut context = CallContext::new(revision);
+    let mut context = CallContext::new(envelope.method, revision);
     context.features = ClientFeatures::from_json(inbound.text(envelope.meta_capabilities));
     let info = envelope.meta_client_info;
     context.client_info = info.is_some().then(|| inbound.shared(info));

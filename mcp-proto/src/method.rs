@@ -142,6 +142,20 @@ impl Method {
         matches!(self.eras(), Eras::Legacy)
     }
 
+    /// Whether its modern results must have caching hints (2026-07-28, server/utilities/caching).
+    #[must_use]
+    pub const fn is_cacheable(self) -> bool {
+        matches!(
+            self,
+            Self::Discover
+                | Self::ToolsList
+                | Self::PromptsList
+                | Self::ResourcesList
+                | Self::ResourceTemplatesList
+                | Self::ResourcesRead
+        )
+    }
+
     /// Whether it is a notification by name. Always false for [`Method::Other`].
     #[must_use]
     pub const fn is_notification(self) -> bool {

@@ -9,6 +9,7 @@ use mcp_types::{CacheScope, Revision};
 use crate::config::{CacheHint, ServerConfig};
 use crate::id::WireId;
 use crate::json::write;
+use crate::method::Method;
 use crate::outbox::Outbox;
 
 /// The text of a JSON object.
@@ -54,7 +55,8 @@ pub struct Reply<'a> {
     pub meta: Option<&'a str>,
     /// The value of `resultType` for a modern peer.
     pub kind: ResultKind,
-    /// Caching hints; written for modern peers only.
+    /// Caching hints; written for modern peers only. `None` means none, or [`CacheHint::NONE`] where the method
+    /// requires them.
     pub cache: Option<CacheHint>,
 }
 
@@ -70,14 +72,30 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Writes the whole response message, without framing.
-    pub fn write(&self, out: &mut Outbox, id: &WireId, revision: Revision, config: &ServerConfig) {
+    /// Writes the whole response message, without framing, to a request for `method` with this id.
+    ///
+    /// A complete result of a method whose modern results must have caching hints gets [`CacheHint::NONE`] where the
+    /// reply has none.
+    pub fn write(
+        &self,
+        out: &mut Outbox,
+        id: &WireId,
+        method: Method,
+        revision: Revision,
+        config: &ServerConfig,
+    ) {
         write::result_start(out, id);
-        self.write_object(out, revision, config);
+        self.write_object(out, method, revision, config);
         out.put_byte(b'}');
     }
 
-    fn write_object(&self, out: &mut Outbox, revision: Revision, config: &ServerConfig) {
+    fn write_object(
+        &self,
+        out: &mut Outbox,
+        method: Method,
+        revision: Revision,
+        config: &ServerConfig,
+    ) {
         let mut first = true;
         let mut separate = |out: &mut Outbox| {
             out.put_byte(if first { b'{' } else { b',' });
@@ -96,7 +114,9 @@ impl<'a> Reply<'a> {
                 Payload::Shared(bytes) => write::raw_shared(out, bytes),
             }
         }
-        if let (true, Some(cache)) = (revision.is_modern(), self.cache) {
+        let must = method.is_cacheable() && self.kind == ResultKind::Complete;
+        let cache = self.cache.or_else(|| must.then_some(CacheHint::NONE));
+        if let (true, Some(cache)) = (revision.is_modern(), cache) {
             separate(out);
             out.put(b"\"ttlMs\":");
             write::integer(out, cache.ttl_ms);
@@ -159,9 +179,13 @@ mod tests {
     use mcp_types::Implementation;
 
     fn written(reply: &Reply<'_>, revision: Revision) -> serde_json::Value {
+        written_to(Method::ToolsCall, reply, revision)
+    }
+
+    fn written_to(method: Method, reply: &Reply<'_>, revision: Revision) -> serde_json::Value {
         let config = ServerConfig::compile(Profile::new(Implementation::new("s", "1")));
         let mut out = Outbox::new(1 << 20);
-        reply.write(&mut out, &WireId::from(7u64), revision, &config);
+        reply.write(&mut out, &WireId::from(7u64), method, revision, &config);
         let bytes = out.copy_to_bytes(out.remaining());
         assert!(!bytes.contains(&b'\n'));
         serde_json::from_slice(&bytes).unwrap()
@@ -183,6 +207,28 @@ mod tests {
             value["result"],
             serde_json::json!({"resultType":"complete","tools":[],"ttlMs":5,"cacheScope":"public",
                 "_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1"},"a":1}})
+        );
+    }
+
+    #[test]
+    fn a_result_that_must_have_caching_hints_has_them() {
+        let mut reply = Reply::complete(Payload::Slice(b"{}"));
+        let hints = |reply: &Reply<'_>, method, revision| {
+            let result = &written_to(method, reply, revision)["result"];
+            (result["ttlMs"].as_u64(), result["cacheScope"] == "private")
+        };
+        for method in [Method::ToolsList, Method::ResourcesRead] {
+            assert_eq!(hints(&reply, method, Revision::LATEST), (Some(0), true));
+            assert_eq!(hints(&reply, method, Revision::V2025_11_25), (None, false));
+        }
+        assert_eq!(
+            hints(&reply, Method::ToolsCall, Revision::LATEST),
+            (None, false)
+        );
+        reply.kind = ResultKind::InputRequired;
+        assert_eq!(
+            hints(&reply, Method::ResourcesRead, Revision::LATEST),
+            (None, false)
         );
     }
 

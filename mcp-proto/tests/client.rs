@@ -15,6 +15,7 @@ use mcp_proto::outbox::Outbox;
 use mcp_proto::server::Step;
 use mcp_proto::time::{Instant, Now};
 use mcp_types::{ClientCapabilities, Implementation, LoggingLevel, Revision};
+use mcp_witness::Conversation;
 use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,6 +27,7 @@ struct Rig {
     now: Now,
     /// Bytes that arrive at once.
     chunk: usize,
+    conversation: Conversation,
 }
 
 impl Rig {
@@ -44,7 +46,9 @@ impl Rig {
     }
 
     fn with(profile: ClientProfile) -> Self {
+        let conversation = Conversation::new(profile.revision.as_str());
         Self {
+            conversation,
             client: Client::new(ClientConfig::compile(profile).into()),
             input: BytesMut::new(),
             out: Outbox::new(1 << 20),
@@ -65,11 +69,19 @@ impl Rig {
         options: RequestOptions,
     ) -> RequestId {
         self.client
-            .request(self.now, method, "{}", token, options, &mut self.out)
+            .request(
+                self.now,
+                method,
+                params_of(method),
+                token,
+                options,
+                &mut self.out,
+            )
             .unwrap()
     }
 
     fn hear(&mut self, message: &Value) -> Vec<ClientEvent<&'static str>> {
+        self.conversation.note_server(message);
         self.hear_line(&message.to_string())
     }
 
@@ -99,13 +111,31 @@ impl Rig {
         let text = std::str::from_utf8(&bytes).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "{text}");
         text.lines()
-            .map(|line| serde_json::from_str(line).expect(line))
+            .map(|line| {
+                let message = serde_json::from_str(line).expect(line);
+                self.conversation
+                    .client(&message)
+                    .unwrap_or_else(|error| panic!("{error}"));
+                message
+            })
             .collect()
     }
 
     fn wait(&mut self, duration: Duration) -> Vec<ClientEvent<&'static str>> {
         self.now.instant += duration;
         self.events()
+    }
+}
+
+/// What a request for `method` must have.
+fn params_of(method: &str) -> &'static str {
+    match method {
+        "initialize" => {
+            r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#
+        }
+        "tools/call" => r#"{"name":"t"}"#,
+        "subscriptions/listen" => r#"{"notifications":{}}"#,
+        _ => "{}",
     }
 }
 

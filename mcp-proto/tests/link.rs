@@ -12,8 +12,9 @@ use mcp_types::{LoggingLevel, Revision};
 use serde_json::json;
 use std::time::Duration;
 
-fn empty() -> Reply<'static> {
-    Reply::complete(Payload::Slice(b"{}"))
+/// The answer to `tools/list` of a server without tools.
+fn no_tools() -> Reply<'static> {
+    Reply::complete(Payload::Slice(b"{\"tools\":[]}"))
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn a_modern_call_is_answered_with_type_and_identity() {
         "test"
     );
     assert!(
-        rig.link.respond(id, &empty(), &mut rig.out).is_err(),
+        rig.link.respond(id, &no_tools(), &mut rig.out).is_err(),
         "a handle is good for one answer"
     );
     assert!(rig.written().is_empty());
@@ -175,12 +176,15 @@ fn both_eras_are_served_on_one_stream() {
     let legacy = call(&rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
     let modern_call = call(&rig.say(&modern(2, "tools/list")));
     rig.link
-        .respond(modern_call, &empty(), &mut rig.out)
+        .respond(modern_call, &no_tools(), &mut rig.out)
         .unwrap();
-    rig.link.respond(legacy, &empty(), &mut rig.out).unwrap();
+    rig.link.respond(legacy, &no_tools(), &mut rig.out).unwrap();
     let written = rig.written();
     assert_eq!(written[0]["result"]["resultType"], "complete");
-    assert_eq!(written[1], json!({"jsonrpc":"2.0","id":1,"result":{}}));
+    assert_eq!(
+        written[1],
+        json!({"jsonrpc":"2.0","id":1,"result":{"tools":[]}})
+    );
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn a_cancelled_call_gets_no_answer() {
         ),
         "{events:?}"
     );
-    assert!(rig.link.respond(id, &empty(), &mut rig.out).is_err());
+    assert!(rig.link.respond(id, &no_tools(), &mut rig.out).is_err());
     assert!(
         rig.link
             .progress(
@@ -228,7 +232,7 @@ fn a_second_request_with_the_same_id_is_refused_and_the_first_unaffected() {
     let id = call(&rig.say(&modern(1, "tools/list")));
     rig.say(&modern(1, "prompts/list"));
     assert_eq!(rig.code(), -32600);
-    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
     assert_eq!(rig.answer()["id"], 1);
     call(&rig.say(&modern(1, "tools/list").replace("\"id\":1", "\"id\":\"1\"")));
 }
@@ -450,7 +454,7 @@ fn requests_to_a_legacy_client_end_once() {
         .request(rig.now, id, "roots/list", "{}", &mut rig.out)
         .unwrap();
     rig.written();
-    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
     let written = rig.written();
     assert_eq!(
         written[1]["method"], "notifications/cancelled",
@@ -487,7 +491,7 @@ fn the_end_of_input_ends_subscriptions_and_leaves_calls_answerable() {
         ),
         "the last line needs no newline: {events:?}"
     );
-    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
     assert_eq!(rig.answer()["id"], 1);
 }
 
@@ -533,12 +537,14 @@ fn every_chunking_gives_the_same_answers() {
     .join("\r\n");
     let whole = {
         let mut rig = Rig::new();
+        rig.conversation.note_lines(&script);
         rig.say(script.trim_end());
         rig.written()
     };
     assert_eq!(whole.len(), 4);
     for size in 1..script.len() {
         let mut rig = Rig::new();
+        rig.conversation.note_lines(&script);
         for chunk in script.as_bytes().chunks(size) {
             rig.input.extend_from_slice(chunk);
             rig.events();
@@ -577,7 +583,7 @@ fn a_batch_is_taken_apart_for_2025_03_26_alone() {
     let mut rig = Rig::new();
     rig.initialize("2025-03-26", "{}");
     let id = call(&rig.say(batch));
-    rig.link.respond(id, &empty(), &mut rig.out).unwrap();
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
     let written = rig.written();
     let short: Vec<String> = written
         .iter()

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use mcp_proto::context::{CallContext, ClientFeatures};
 use mcp_proto::id::{RequestId, WireId};
 use mcp_proto::json::{Inbound, ScanLimits};
+use mcp_proto::method::Method;
 use mcp_proto::reply::ResultKind;
 use mcp_proto::server::{Progress, Refused};
 use mcp_proto::time::{Instant, Now};
@@ -139,7 +140,8 @@ impl Client {
         }
         let frame = json!({"jsonrpc": "2.0", "id": 1, "method": self.method, "params": params});
         let inbound = Inbound::scan(Bytes::from(frame.to_string()), &ScanLimits::default());
-        let mut context = CallContext::new(self.revision);
+        let method = Method::from_bytes(self.method.as_bytes());
+        let mut context = CallContext::new(method, self.revision);
         context.features = self.features;
         context.log_level = self.log_level;
         context.progress_token = WireId::from_token("1");

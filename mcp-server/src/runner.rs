@@ -281,7 +281,7 @@ impl ToolRunner {
         let bytes = Bytes::from(Json::from(frame).into_string());
         let inbound = Inbound::scan(bytes, &ScanLimits::default())
             .map_err(|malformed| WireError::new(malformed.kind.code(), malformed.kind.message()))?;
-        let mut context = CallContext::new(self.revision);
+        let mut context = CallContext::new(inbound.envelope.method, self.revision);
         context.features = self.features;
         context.log_level = Some(LoggingLevel::Debug);
         context.progress_token = Some(WireId::from(1u64));

@@ -8,6 +8,7 @@ use bytes::{Buf, BytesMut};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 use mcp_server::{Connection, Context, Demand, HandlerError, InPlace, Server, Service, Tool};
+use mcp_witness::{Conversation, MODERN};
 use serde_json::{Value, json};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
@@ -27,6 +28,7 @@ struct Rig {
     out: Outbox,
     now: Now,
     woken: Arc<Woken>,
+    conversation: Conversation,
 }
 
 impl Rig {
@@ -37,6 +39,7 @@ impl Rig {
             out: Outbox::new(1 << 20),
             now: Now::new(Instant::from_micros(1), 1_785_000_000_000),
             woken: Arc::default(),
+            conversation: Conversation::new(MODERN),
         }
     }
 
@@ -48,6 +51,7 @@ impl Rig {
     }
 
     fn say(&mut self, line: &str) -> Vec<Value> {
+        self.conversation.note(line);
         self.input.extend_from_slice(line.as_bytes());
         self.input.extend_from_slice(b"\n");
         self.poll();
@@ -58,7 +62,13 @@ impl Rig {
         let bytes = self.out.copy_to_bytes(self.out.remaining());
         let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
         text.lines()
-            .map(|line| serde_json::from_str(line).expect(line))
+            .map(|line| {
+                let message = serde_json::from_str(line).expect(line);
+                self.conversation
+                    .server(&message)
+                    .unwrap_or_else(|error| panic!("{error}"));
+                message
+            })
             .collect()
     }
 

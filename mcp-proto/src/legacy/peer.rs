@@ -102,7 +102,7 @@ impl Peer {
         if !config.serves(inbound.envelope.method, self.revision) {
             return Err(judge::method_not_found(inbound));
         }
-        let mut context = CallContext::new(self.revision);
+        let mut context = CallContext::new(inbound.envelope.method, self.revision);
         context.features = self.features;
         context.client_info.clone_from(&self.client_info);
         context.progress_token = judge::progress_token(config, inbound)?;

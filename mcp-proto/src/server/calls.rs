@@ -10,6 +10,7 @@ use super::subscription::Subscription;
 use crate::context::CallContext;
 use crate::error::Stale;
 use crate::id::{CallId, Slab, WireId};
+use crate::method::Method;
 
 /// One admitted request.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Entry {
     pub(super) id: WireId,
     /// Of the id, for the index.
     digest: u32,
+    pub(super) method: Method,
     pub(super) revision: Revision,
     pub(super) progress_token: Option<WireId>,
     pub(super) log_level: Option<LoggingLevel>,
@@ -129,6 +131,7 @@ impl Calls {
         let entry = Entry {
             id,
             digest,
+            method: context.method,
             revision: context.revision,
             progress_token: context.progress_token.clone(),
             log_level: context.log_level,
@@ -212,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_call_is_found_by_its_id_and_by_no_other_while_the_table_grows_and_shrinks() {
-        let context = CallContext::new(Revision::LATEST);
+        let context = CallContext::new(Method::ToolsCall, Revision::LATEST);
         let mut calls = Calls::new(4096);
         let mut open: Vec<Option<CallId>> = vec![None; 1000];
         // A walk that opens and closes in an order without pattern.
@@ -235,7 +238,7 @@ mod tests {
 
     #[test]
     fn ids_are_found_however_they_are_written() {
-        let context = CallContext::new(Revision::LATEST);
+        let context = CallContext::new(Method::ToolsCall, Revision::LATEST);
         let mut calls = Calls::new(16);
         for token in [r#""a\u0062\u00e9""#, "0", "7", r#""7""#] {
             assert!(calls.insert(id(token), &context, None).is_some());

@@ -266,7 +266,7 @@ impl Link {
     ) -> Result<(), Stale> {
         self.flush_progress(id, out)?;
         let entry = self.calls.remove(id)?;
-        reply.write(out, &entry.id, entry.revision, &self.config);
+        reply.write(out, &entry.id, entry.method, entry.revision, &self.config);
         out.put_byte(b'\n');
         self.withdraw_all(id, out);
         Ok(())
@@ -510,7 +510,7 @@ impl Link {
                 let (body, cache) = self.config.discover();
                 let mut reply = Reply::complete(Payload::Shared(body));
                 reply.cache = Some(cache);
-                reply.write(out, &id, context.revision, &self.config);
+                reply.write(out, &id, Method::Discover, context.revision, &self.config);
                 out.put_byte(b'\n');
                 Ok(None)
             }

@@ -47,7 +47,7 @@ impl Link {
             }
             _ => return self.enter(id, inbound, context).map(Some),
         }
-        self.answer_empty(&id, context.revision, out);
+        self.answer_empty(&id, method, context.revision, out);
         Ok(subscribed)
     }
 
@@ -69,7 +69,13 @@ impl Link {
         }
         let peer = Peer::initialize(&self.config, inbound)?;
         let body = self.config.initialize_body(peer.revision());
-        Reply::complete(Payload::Shared(body)).write(out, id, peer.revision(), &self.config);
+        Reply::complete(Payload::Shared(body)).write(
+            out,
+            id,
+            Method::Initialize,
+            peer.revision(),
+            &self.config,
+        );
         out.put_byte(b'\n');
         let filter = peer.filter().clone();
         self.peer = Some(peer);
@@ -87,7 +93,7 @@ impl Link {
         if inbound.envelope.method == Method::Ping
             && let Some(revision) = served.negotiate(None)
         {
-            self.answer_empty(id, revision, out);
+            self.answer_empty(id, Method::Ping, revision, out);
             return Ok(());
         }
         if inbound.envelope.method == Method::Discover {
@@ -109,8 +115,14 @@ impl Link {
         ))
     }
 
-    fn answer_empty(&self, id: &WireId, revision: mcp_types::Revision, out: &mut Outbox) {
-        Reply::complete(Payload::Slice(b"{}")).write(out, id, revision, &self.config);
+    fn answer_empty(
+        &self,
+        id: &WireId,
+        method: Method,
+        revision: mcp_types::Revision,
+        out: &mut Outbox,
+    ) {
+        Reply::complete(Payload::Slice(b"{}")).write(out, id, method, revision, &self.config);
         out.put_byte(b'\n');
     }
 

@@ -15,6 +15,7 @@ use mcp_types::{
     Implementation, Object, PromptsCapability, ResourcesCapability, ServerCapabilities,
     ToolsCapability,
 };
+use mcp_witness::{Conversation, MODERN};
 use serde_json::Value;
 
 pub const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
@@ -38,6 +39,7 @@ pub struct Rig {
     pub input: BytesMut,
     pub out: Outbox,
     pub now: Now,
+    pub conversation: Conversation,
 }
 
 impl Rig {
@@ -54,11 +56,13 @@ impl Rig {
                 instant: Instant::from_micros(0),
                 unix_ms: 1_785_000_000_000,
             },
+            conversation: Conversation::new(MODERN),
         }
     }
 
     /// Feeds one line and returns the events that it caused.
     pub fn say(&mut self, line: &str) -> Vec<LinkEvent> {
+        self.conversation.note(line);
         self.input.extend_from_slice(line.as_bytes());
         self.input.extend_from_slice(b"\n");
         self.events()
@@ -76,7 +80,7 @@ impl Rig {
         events
     }
 
-    /// Everything written since the last call, one value a line.
+    /// Everything written since the last call, one value a line, each of them what its revision allows.
     pub fn written(&mut self) -> Vec<Value> {
         let bytes = self.out.copy_to_bytes(self.out.remaining());
         let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
@@ -85,7 +89,13 @@ impl Rig {
             "every message ends its line: {text}"
         );
         text.lines()
-            .map(|line| serde_json::from_str(line).expect(line))
+            .map(|line| {
+                let message = serde_json::from_str(line).expect(line);
+                self.conversation
+                    .server(&message)
+                    .unwrap_or_else(|error| panic!("{error}"));
+                message
+            })
             .collect()
     }
 

@@ -187,6 +187,7 @@ fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
             reply.write(
                 out,
                 &lane.id,
+                lane.context.method,
                 lane.context.revision,
                 lane.shared.service.config(),
             );

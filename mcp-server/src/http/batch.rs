@@ -181,7 +181,13 @@ impl Reading {
         match self.step(now, token, inbound).map_err(|(_, error)| error)? {
             Step::Done(revision) => {
                 let mut out = Outbox::new(usize::MAX);
-                Reply::complete(Payload::Slice(b"{}")).write(&mut out, &id, revision, config);
+                Reply::complete(Payload::Slice(b"{}")).write(
+                    &mut out,
+                    &id,
+                    inbound.envelope.method,
+                    revision,
+                    config,
+                );
                 Ok(Err(out.take_bytes()))
             }
             Step::Run(context) => {

@@ -124,8 +124,15 @@ impl Asked {
         revision: Revision,
         reply: &Reply<'_>,
     ) -> Answer {
-        let write =
-            |out: &mut Outbox| reply.write(out, &self.id, revision, shared.service.config());
+        let write = |out: &mut Outbox| {
+            reply.write(
+                out,
+                &self.id,
+                self.inbound.envelope.method,
+                revision,
+                shared.service.config(),
+            );
+        };
         Answer::from_state(State::Draining(self.exchange.finish(
             now.instant,
             StatusCode::OK,

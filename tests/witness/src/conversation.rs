@@ -12,11 +12,15 @@ use crate::check::{Direction, Kind, check_message};
 /// The latest revision.
 pub const MODERN: &str = "2026-07-28";
 
+/// What a result speaks that was asked for in no era.
+const BEFORE: &str = "2025-11-25";
+
 /// What is known of the messages of a conversation so far.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
-    /// Requests of the client by id, with method and revision.
-    requests: HashMap<String, (String, String)>,
+    /// Requests of the client by id: methods, and whether they are modern; the latest last. A client may use an id again,
+    /// rightly or not.
+    requests: HashMap<String, Vec<(String, bool)>>,
     /// Requests of the server by id: methods.
     asked: HashMap<String, String>,
     /// The revision of what belongs to no request of the client.
@@ -45,17 +49,28 @@ impl Conversation {
         }
     }
 
+    /// Takes note of several lines of the client.
+    pub fn note_lines(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.note(line);
+        }
+    }
+
     fn note_one(&mut self, message: &Value) {
         let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else {
             return;
         };
-        let revision = if speaks_modern(message, method) {
-            MODERN
-        } else {
-            self.revision.as_str()
-        };
-        self.requests
-            .insert(id.to_string(), (method.to_owned(), revision.to_owned()));
+        let request = (method.to_owned(), speaks_modern(message, method));
+        let known = self.requests.entry(id.to_string()).or_default();
+        known.retain(|earlier| *earlier != request);
+        known.push(request);
+    }
+
+    /// Takes note of what a server sent that need not be right.
+    pub fn note_server(&mut self, message: &Value) {
+        if let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) {
+            self.asked.insert(id.to_string(), method.to_owned());
+        }
     }
 
     /// Judges a message of the server.
@@ -65,40 +80,30 @@ impl Conversation {
     /// What its revision does not allow, with the message.
     pub fn server(&mut self, message: &Value) -> Result<(), String> {
         let id = message.get("id").map(Value::to_string).unwrap_or_default();
-        let answered = if message.get("method").is_none() {
-            self.requests.get(&id)
-        } else {
-            None
+        let none = [(String::new(), self.revision == MODERN)];
+        let requests = match self.requests.get(&id) {
+            Some(requests) if message.get("method").is_none() => requests.as_slice(),
+            _ => &none,
         };
-        let (method, mut revision) = answered
-            .map_or(("", self.revision.as_str()), |(method, revision)| {
-                (method, revision)
-            });
-        if method == "initialize" {
-            revision = message["result"]["protocolVersion"]
-                .as_str()
-                .unwrap_or(revision);
+        // Which of several requests with one id is answered is not said; the error is told for the latest.
+        let mut verdict = Err(String::new());
+        for (method, modern) in requests.iter().rev() {
+            let revision = match self.revision.as_str() {
+                _ if *modern => MODERN,
+                // What comes before any handshake and is no modern request either.
+                MODERN if message.get("error").is_none() => BEFORE,
+                agreed => agreed,
+            };
+            let judged = judge(message, method, revision);
+            if judged.is_ok() || verdict == Err(String::new()) {
+                verdict = judged;
+            }
         }
-        if message["params"]["_meta"]
-            .get("io.modelcontextprotocol/subscriptionId")
-            .is_some()
-        {
-            revision = MODERN;
+        let agreed = verdict?;
+        if let Some(agreed) = agreed {
+            self.revision = agreed;
         }
-        let kind = Kind::of(message, method);
-        check_message(revision, Direction::FromServer, kind, message)?;
-        if revision == MODERN
-            && message.get("result").is_some()
-            && !message["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"].is_string()
-        {
-            return Err(format!("a modern result without serverInfo: {message}"));
-        }
-        if method == "initialize" {
-            self.revision = revision.to_owned();
-        }
-        if let (Kind::Request, Some(method)) = (kind, message["method"].as_str()) {
-            self.asked.insert(id, method.to_owned());
-        }
+        self.note_server(message);
         self.judged += 1;
         Ok(())
     }
@@ -112,10 +117,12 @@ impl Conversation {
         self.note_one(message);
         let id = message.get("id").map(Value::to_string).unwrap_or_default();
         let answered = self.asked.get(&id).map_or("", String::as_str);
+        if message["method"] == "initialize"
+            && let Some(revision) = message["params"]["protocolVersion"].as_str()
+        {
+            self.revision = revision.to_owned();
+        }
         let revision = match message["method"].as_str() {
-            Some("initialize") => message["params"]["protocolVersion"]
-                .as_str()
-                .unwrap_or(&self.revision),
             Some(method) if speaks_modern(message, method) => MODERN,
             _ => &self.revision,
         };
@@ -128,6 +135,34 @@ impl Conversation {
         self.judged += 1;
         Ok(())
     }
+}
+
+/// Judges a server's message that belongs to a request for `method`, if it belongs to one. Returns the revision that a
+/// handshake agreed on.
+fn judge(message: &Value, method: &str, revision: &str) -> Result<Option<String>, String> {
+    let mut revision = revision;
+    let mut agreed = None;
+    if method == "initialize"
+        && let Some(answered) = message["result"]["protocolVersion"].as_str()
+    {
+        revision = answered;
+        agreed = Some(answered.to_owned());
+    }
+    if message["params"]["_meta"]
+        .get("io.modelcontextprotocol/subscriptionId")
+        .is_some()
+    {
+        revision = MODERN;
+    }
+    let kind = Kind::of(message, method);
+    check_message(revision, Direction::FromServer, kind, message)?;
+    if revision == MODERN
+        && message.get("result").is_some()
+        && !message["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"].is_string()
+    {
+        return Err(format!("a modern result without serverInfo: {message}"));
+    }
+    Ok(agreed)
 }
 
 fn speaks_modern(message: &Value, method: &str) -> bool {
