@@ -25,7 +25,7 @@ use mcp_proto::id::RequestId;
 use mcp_proto::json::Inbound;
 use mcp_proto::reply::ResultKind;
 use mcp_proto::server::{Progress, Refused};
-use mcp_proto::time::{Instant, Now};
+use mcp_proto::time::Now;
 use mcp_types::{Json, LoggingLevel};
 
 use crate::ask::{self, AskError};
@@ -40,6 +40,7 @@ use crate::suspend::{Settled, admit, conclude, settle, suspend};
 use crate::{Principal, Service, dispatch};
 
 /// A poll that takes longer is worth a note: in the meantime its connection did nothing else.
+#[cfg(feature = "tracing")]
 const SLOW_POLL: Duration = Duration::from_millis(10);
 
 /// A judged request, on its way to its handler.
@@ -141,7 +142,10 @@ impl Running {
         );
         let work = match admit(&context, &inbound, now) {
             Err(error) => Work::Finished(Some(Finish::Fail(error))),
-            Ok(()) => match guard(|| context.in_span(|| dispatch(&context, &inbound))) {
+            // A plain `fn` does all of its work in here.
+            Ok(()) => match timed(&**runtime, &context, || {
+                guard(|| context.in_span(|| dispatch(&context, &inbound)))
+            }) {
                 None => Work::Finished(Some(panicked(&context))),
                 Some(dispatched) => Work::begin(dispatched, runtime, &context),
             },
@@ -166,12 +170,9 @@ impl Running {
                 }) => Some(conclude(&self.context, body, meta, kind, cache)),
                 other => other,
             },
-            Work::Here(future) => {
-                let before = self.runtime.clock();
-                let finish = poll_here(&self.context, future, cx, now);
-                note_slow(&self.context, before, self.runtime.clock());
-                finish
-            }
+            Work::Here(future) => timed(&*self.runtime, &self.context, || {
+                poll_here(&self.context, future, cx, now)
+            }),
             Work::Elsewhere { blocking } => {
                 poll_elsewhere(&self.context, *blocking, cx.waker(), now)
             }
@@ -353,19 +354,28 @@ pub(crate) fn panicked(context: &Context) -> Finish {
     Finish::Fail(WireError::internal("internal error"))
 }
 
-fn note_slow(context: &Context, before: Option<Instant>, after: Option<Instant>) {
-    let (Some(before), Some(after)) = (before, after) else {
-        return;
-    };
-    let took = after.duration_since(before);
-    if took > SLOW_POLL {
-        #[cfg(feature = "tracing")]
-        tracing::warn!(
-            subject = %context.subject(), millis = took.as_millis() as u64,
-            "a handler did not yield for long; mark it `blocking` or `spawn`"
-        );
-        let _ = context;
+/// Runs a piece of a handler in place, and notes it when it took long. By the time it took, not by what it says of itself: a
+/// `fn` that should be `blocking` looks like any other.
+#[cfg(feature = "tracing")]
+fn timed<T>(runtime: &dyn Runtime, context: &Context, work: impl FnOnce() -> T) -> T {
+    let before = runtime.clock();
+    let value = work();
+    if let (Some(before), Some(after)) = (before, runtime.clock()) {
+        let took = after.duration_since(before);
+        if took > SLOW_POLL {
+            tracing::warn!(
+                subject = %context.subject(), millis = took.as_millis() as u64,
+                "a handler did not yield for long; mark it `blocking` or `spawn`"
+            );
+        }
     }
+    value
+}
+
+/// Without anybody to tell there is nothing to measure.
+#[cfg(not(feature = "tracing"))]
+fn timed<T>(_: &dyn Runtime, _: &Context, work: impl FnOnce() -> T) -> T {
+    work()
 }
 
 #[cfg(test)]
