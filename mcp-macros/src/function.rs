@@ -2,8 +2,8 @@
 //!
 //! Owns the reading of signatures. Must never guess: what cannot be a handler is an error at its place.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -468,6 +468,7 @@ fn owned(ty: &Type) -> Result<(Type, Borrow)> {
                 }
                 other => other.clone(),
             };
+            refuse_borrows(&owned)?;
             Ok((owned, Borrow::Reference))
         }
         other => {
@@ -490,8 +491,41 @@ fn owned(ty: &Type) -> Result<(Type, Borrow)> {
                     )),
                 };
             }
+            refuse_borrows(other)?;
             Ok((other.clone(), Borrow::Owned))
         }
+    }
+}
+
+/// Without this, the compiler would suggest lifetimes in places where none can be.
+fn refuse_borrows(ty: &Type) -> Result<()> {
+    fn find(tokens: TokenStream) -> Option<Span> {
+        let mut lifetime = None;
+        for token in tokens {
+            match (token, lifetime.take()) {
+                (TokenTree::Ident(name), Some(span)) if name != "static" => return Some(span),
+                (TokenTree::Punct(punct), _) if punct.as_char() == '&' => {
+                    return Some(punct.span());
+                }
+                (TokenTree::Punct(punct), _) if punct.as_char() == '\'' => {
+                    lifetime = Some(punct.span());
+                }
+                (TokenTree::Group(group), _) => {
+                    if let Some(span) = find(group.stream()) {
+                        return Some(span);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+    match find(ty.to_token_stream()) {
+        None => Ok(()),
+        Some(span) => Err(Error::new(
+            span,
+            "nothing inside of an argument borrows: write `Vec<String>`, not `Vec<&str>`",
+        )),
     }
 }
 

@@ -156,7 +156,7 @@ impl Options {
             None => Ok(()),
             Some(option) => Err(Error::new(
                 option.span,
-                "a text without a name is not expected here",
+                "a text needs a name here, such as `title = \"…\"`",
             )),
         }
     }

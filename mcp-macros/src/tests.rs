@@ -131,6 +131,24 @@ fn arguments_that_cannot_be_sent() {
             ),
             (
                 "",
+                "fn f(a: Vec<&str>) {}",
+                "nothing inside of an argument borrows: write `Vec<String>`, not `Vec<&str>`",
+                "&",
+            ),
+            (
+                "",
+                "fn f(a: &[(u8, &str)]) {}",
+                "nothing inside of an argument borrows: write `Vec<String>`, not `Vec<&str>`",
+                "&",
+            ),
+            (
+                "",
+                "fn f(kept: Cow<'static, str>, a: Cow<'_, str>) {}",
+                "nothing inside of an argument borrows: write `Vec<String>`, not `Vec<&str>`",
+                "'",
+            ),
+            (
+                "",
                 "fn f(a: u8, #[mcp(name = \"a\")] b: u8) {}",
                 "there are two arguments called `a`",
                 "b",
@@ -197,7 +215,7 @@ fn options_that_do_not_exist_or_have_another_form() {
             (
                 "\"x\"",
                 "fn f() {}",
-                "a text without a name is not expected here",
+                "a text needs a name here, such as `title = \"…\"`",
                 "\"x\"",
             ),
             (
