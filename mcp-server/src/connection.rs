@@ -187,8 +187,14 @@ impl Connection {
                     self.vacate(slot);
                 }
             }
-            LinkEvent::Listening { id, filter } => self.hub.listen(Some(id), &filter),
-            LinkEvent::Subscribed(filter) => self.hub.listen(None, &filter),
+            LinkEvent::Listening { id, filter } => {
+                let permitted = self.service.permitted(None, &filter);
+                self.hub.listen(Some(id), &permitted);
+            }
+            LinkEvent::Subscribed(filter) => {
+                let permitted = self.service.permitted(None, &filter);
+                self.hub.listen(None, &permitted);
+            }
             LinkEvent::Answered {
                 call,
                 request,

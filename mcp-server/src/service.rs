@@ -3,6 +3,7 @@
 //! Owns the one mutable place of a server: the pointer to its current registry. Must never change a registry that a request may
 //! be looking at: a change makes a new one, swaps the pointer, and then tells those who listen.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -11,7 +12,7 @@ use mcp_proto::http::param::ParamHeaders;
 use mcp_proto::json::Inbound;
 use mcp_proto::method::Method;
 use mcp_proto::seal::KeyRing;
-use mcp_proto::server::Change;
+use mcp_proto::server::{Change, Filter};
 use mcp_types::CacheScope;
 
 use crate::auth::{InsufficientScope, Principal};
@@ -198,7 +199,7 @@ impl Service {
                     .map(|prompt| prompt.inner.scopes.clone())
             }),
             // What the caller may not read can still be answered by another template that it may.
-            Method::ResourcesRead => inbound
+            Method::ResourcesRead | Method::ResourcesSubscribe => inbound
                 .string(envelope.uri)
                 .filter(|uri| registry.find(uri, viewer).is_none())
                 .and_then(|uri| registry.scopes_of(&uri)),
@@ -208,6 +209,27 @@ impl Service {
             Some(needed) if !viewer.may(&needed) => Err(InsufficientScope { needed }),
             _ => Ok(()),
         }
+    }
+
+    /// Leaves what a caller may not read out of what it wants to hear of.
+    pub(crate) fn permitted<'a>(
+        &self,
+        principal: Option<&Principal>,
+        filter: &'a Filter,
+    ) -> Cow<'a, Filter> {
+        let registry = self.registry();
+        if !registry.resources.filtered && !registry.templates.filtered {
+            return Cow::Borrowed(filter);
+        }
+        let viewer = self.viewer(principal);
+        let mut permitted = filter.clone();
+        permitted.uris.retain(|uri| {
+            registry.find(uri, viewer).is_some()
+                || registry
+                    .scopes_of(uri)
+                    .is_none_or(|needed| viewer.may(&needed))
+        });
+        Cow::Owned(permitted)
     }
 
     /// Replaces the registry and tells those who listen. `change` returns `None` to leave everything as it is.

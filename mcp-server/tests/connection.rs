@@ -7,7 +7,9 @@ use std::task::{Context as TaskContext, Wake, Waker};
 use bytes::{Buf, BytesMut};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
-use mcp_server::{Connection, Context, Demand, HandlerError, InPlace, Server, Service, Tool};
+use mcp_server::{
+    Connection, Context, Demand, HandlerError, InPlace, Resource, Server, Service, Tool,
+};
 use mcp_witness::{Conversation, MODERN};
 use serde_json::{Value, json};
 
@@ -274,4 +276,32 @@ fn what_a_waiting_call_logs_is_not_lost_while_the_peer_does_not_read() {
         lines += rig.written().len();
     }
     assert_eq!(lines, 3, "the handler still waits, its words are out");
+}
+
+#[test]
+fn what_must_not_be_read_is_not_announced() {
+    let watched = |uri: &'static str, scopes: &'static [&'static str]| {
+        let builder = Resource::builder(uri).scopes(scopes.iter().copied());
+        builder.read(|_, _| Ok("x"))
+    };
+    let server = Server::new("test", "1.0.0")
+        .resource(watched("config://open", &[]))
+        .resource(watched("config://secret", &["admin"]));
+    let service = server.build().unwrap();
+    let mut rig = Rig::new(service.clone());
+    rig.initialize();
+    for uri in ["config://secret", "config://open"] {
+        rig.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{{"uri":"{uri}"}}}}"#
+        ));
+        rig.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":"{uri}","method":"subscriptions/listen","params":{{{META},"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#
+        ));
+    }
+    service.notify_resource_updated("config://secret");
+    rig.poll();
+    assert_eq!(rig.written(), Vec::<Value>::new());
+    service.notify_resource_updated("config://open");
+    rig.poll();
+    assert_eq!(rig.written().len(), 2, "the session and the one listener");
 }

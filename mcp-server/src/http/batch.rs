@@ -178,7 +178,10 @@ impl Reading {
                 "this request cannot be part of a batch",
             ));
         }
-        match self.step(now, token, inbound).map_err(|(_, error)| error)? {
+        match self
+            .step(now, token, inbound)
+            .map_err(|refusal| refusal.error)?
+        {
             Step::Done(revision) => {
                 let mut out = Outbox::new(usize::MAX);
                 Reply::complete(Payload::Slice(b"{}")).write(

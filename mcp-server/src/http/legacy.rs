@@ -22,7 +22,7 @@ use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::time::Now;
 use mcp_types::Revision;
 
-use super::posted::{Answer, Asked, Reading};
+use super::posted::{Answer, Asked, Reading, Refusal};
 use super::session::lock;
 use super::shared::NoSession;
 
@@ -48,7 +48,7 @@ impl Reading {
                 &Reply::complete(Payload::Slice(b"{}")),
             ),
             Ok(Step::Run(context)) => self.run(now, asked, context, Some(token)),
-            Err((origin, error)) => asked.refuse(now, origin, &error),
+            Err(refusal) => asked.refused(now, refusal),
         }
     }
 
@@ -58,21 +58,19 @@ impl Reading {
         now: Now,
         token: &SessionToken,
         inbound: &Inbound,
-    ) -> Result<Step, (Origin, WireError)> {
-        let context = self
-            .admit(now, token, inbound)
-            .map_err(|error| (JUDGED, error))?;
+    ) -> Result<Step, Refusal> {
+        let judged = |error| Refusal::new(JUDGED, error);
+        let context = self.admit(now, token, inbound).map_err(judged)?;
         match inbound.envelope.method {
             Method::Ping => {}
             Method::SetLevel | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                let kept = self.keep(now, token, inbound);
+                self.authorize(inbound)?;
                 let full = || {
-                    (
-                        Origin::Overload,
-                        judge::overloaded("too many sessions are in use"),
-                    )
+                    let error = judge::overloaded("too many sessions are in use");
+                    Refusal::new(Origin::Overload, error)
                 };
-                kept.ok_or_else(full)?.map_err(|error| (JUDGED, error))?;
+                let kept = self.keep(now, token, inbound).ok_or_else(full)?;
+                kept.map_err(judged)?;
             }
             _ => return Ok(Step::Run(context)),
         }

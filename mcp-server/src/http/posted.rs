@@ -101,6 +101,16 @@ pub(super) struct Refusal {
     pub(super) challenge: Option<HeaderValue>,
 }
 
+impl Refusal {
+    pub(super) const fn new(origin: Origin, error: WireError) -> Self {
+        Self {
+            origin,
+            error,
+            challenge: None,
+        }
+    }
+}
+
 /// What is needed to answer one request.
 pub(super) struct Asked {
     pub(super) id: WireId,
@@ -111,6 +121,15 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn refuse(self, now: Now, origin: Origin, error: &WireError) -> Answer {
         Answer::refused(self.exchange, now, origin, Some(&self.id), error)
+    }
+
+    pub(super) fn refused(self, now: Now, refusal: Refusal) -> Answer {
+        let mut answer = self.refuse(now, refusal.origin, &refusal.error);
+        let challenge = refusal.challenge;
+        answer
+            .extra
+            .extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+        answer
     }
 
     pub(super) fn overloaded(self, now: Now, what: &'static str) -> Answer {
@@ -273,6 +292,10 @@ impl Reading {
             Ok(filter) => filter,
             Err(error) => return asked.refuse(now, Origin::Handled(Era::Modern), &error),
         };
+        let service = &self.shared.service;
+        let filter = service
+            .permitted(self.principal.as_deref(), &filter)
+            .into_owned();
         if !asked.exchange.can_stream() {
             let error = WireError::invalid_request(
                 "subscriptions/listen answers with text/event-stream only",
@@ -310,16 +333,19 @@ impl Reading {
                 active,
                 asked.exchange,
             )))),
-            Err(refusal) => {
-                let mut answer = asked.refuse(now, refusal.origin, &refusal.error);
-                answer.extra.extend(
-                    refusal
-                        .challenge
-                        .map(|challenge| (header::WWW_AUTHENTICATE, challenge)),
-                );
-                answer
-            }
+            Err(refusal) => asked.refused(now, refusal),
         }
+    }
+
+    /// Whether the caller may use what the request names.
+    pub(super) fn authorize(&self, inbound: &Inbound) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let authorized = shared.service.authorize(self.principal.as_deref(), inbound);
+        authorized.map_err(|missing| Refusal {
+            origin: Origin::Scope,
+            error: missing.to_wire(),
+            challenge: shared.challenge(&Denied::Scope(missing.needed)),
+        })
     }
 
     /// Starts a call. Nothing is polled yet.
@@ -331,22 +357,10 @@ impl Reading {
         extensions: Extensions,
     ) -> Result<Active, Refusal> {
         let shared = &self.shared;
-        if let Err(missing) = shared.service.authorize(self.principal.as_deref(), inbound) {
-            let error = missing.to_wire();
-            let challenge = shared.challenge(&Denied::Scope(missing.needed));
-            return Err(Refusal {
-                origin: Origin::Scope,
-                error,
-                challenge,
-            });
-        }
+        self.authorize(inbound)?;
         let Some(permit) = shared.calls.enter() else {
             let error = judge::overloaded("too many requests are running");
-            return Err(Refusal {
-                origin: Origin::Overload,
-                error,
-                challenge: None,
-            });
+            return Err(Refusal::new(Origin::Overload, error));
         };
         let start = CallStart {
             inbound: inbound.clone(),

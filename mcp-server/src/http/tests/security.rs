@@ -181,6 +181,51 @@ fn a_missing_scope_is_403_with_a_challenge() {
 }
 
 #[test]
+fn what_must_not_be_read_cannot_be_watched() {
+    let watched = |uri: &'static str| crate::Resource::builder(uri).read(|_, _| Ok("x"));
+    let bench = Bench::with(
+        |server| {
+            let secret = crate::Resource::builder("config://secret").scopes(["admin"]);
+            server
+                .resource(watched("config://open"))
+                .resource(secret.read(|_, _| Ok("x")))
+        },
+        HttpOptions::default(),
+    );
+    let filter = json!({"resourceSubscriptions": ["config://open", "config://secret"]});
+    let mut listen = bench.modern(
+        1,
+        "subscriptions/listen",
+        json!({ "notifications": filter }),
+    );
+    assert_eq!(
+        listen.events()[0]["params"]["notifications"]["resourceSubscriptions"],
+        json!(["config://open"]),
+        "the acknowledgment says what was granted"
+    );
+    let session = bench.initialize("2025-11-25");
+    let subscribe = |uri: &str| {
+        let params = json!({ "uri": uri });
+        bench.in_session(
+            &session,
+            &json!({"jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": params}),
+        )
+    };
+    let refused = subscribe("config://secret");
+    assert_eq!(refused.status(), 403, "{}", refused.text);
+    assert!(refused.header("www-authenticate").contains("admin"));
+    assert_eq!(subscribe("config://open").status(), 200);
+    let mut stream = bench.get(&session, None);
+    for uri in ["config://secret", "config://open"] {
+        bench.server.service().notify_resource_updated(uri);
+    }
+    listen.poll(&bench);
+    stream.poll(&bench);
+    assert!(!listen.text.contains("secret") && listen.text.contains("resources/updated"));
+    assert!(!stream.text.contains("secret") && stream.text.contains("resources/updated"));
+}
+
+#[test]
 fn a_server_of_one_era_says_so() {
     let modern = Bench::with(
         |server| {
