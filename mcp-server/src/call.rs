@@ -33,6 +33,7 @@ use crate::cell::Done;
 use crate::context::Context;
 use crate::elsewhere;
 use crate::journal::Sealer;
+use crate::later::Later;
 use crate::outcome::{BoxFuture, Dispatched, Outcome};
 use crate::runtime::guard;
 pub use crate::runtime::{Blocking, InPlace, Runtime};
@@ -52,6 +53,8 @@ pub(crate) struct CallStart {
     pub(crate) extensions: Option<http::Extensions>,
     /// Of the process, not of the call: see [`Sealer`].
     pub(crate) sealer: Arc<Sealer>,
+    /// Only where [`later::concerns`](crate::later::concerns) says so.
+    pub(crate) later: Option<Arc<dyn Later>>,
 }
 
 /// How a call ends.
@@ -131,6 +134,7 @@ impl Running {
             principal,
             extensions,
             sealer,
+            later,
         } = start;
         let context = Context::new(
             service.clone(),
@@ -139,6 +143,7 @@ impl Running {
             principal,
             extensions,
             sealer,
+            later,
         );
         let work = match admit(&context, &inbound, now) {
             Err(error) => Work::Finished(Some(Finish::Fail(error))),

@@ -151,6 +151,7 @@ impl Client {
             principal: self.principal.map(|id| Arc::new(Principal::new(id))),
             extensions: None,
             sealer: Arc::clone(&self.sealer),
+            later: None,
         }
     }
 

@@ -379,13 +379,13 @@ fn old_revisions_are_asked_only_what_they_know() {
 #[test]
 fn urls_of_2025_11_25_have_an_id_an_error_and_a_completion() {
     let ask = handler(|context| async move {
-        let id = context.elicitation_id("connect");
-        let url = format!("https://example.com/connect?id={id}");
+        let interaction = context.url_interaction("connect");
+        let url = format!("https://example.com/connect?id={}", interaction.id());
         let answer = context
             .elicit_url("connect", "Please connect", url)
             .await
             .expect("an answer");
-        context.elicitation_complete(&id);
+        interaction.complete();
         format!("{answer:?}")
     });
     let mut call = Client::legacy().run(&ask, &json!({}));

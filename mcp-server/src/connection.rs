@@ -20,6 +20,7 @@ use crate::Service;
 use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
 use crate::journal::Sealer;
+use crate::later::{self, Later, Letters};
 
 /// What the driver has to do before it polls again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Connection {
     woken: Vec<usize>,
     hub: Registration,
     sealer: Arc<Sealer>,
+    /// Made for the first client that can be told something later.
+    letters: Option<Arc<Letters>>,
     /// A call had something to say while the outbox was full.
     backlog: bool,
     input_over: bool,
@@ -99,6 +102,7 @@ impl Connection {
             woken: Vec::new(),
             hub,
             sealer,
+            letters: None,
             backlog: false,
             input_over: false,
             draining: false,
@@ -152,6 +156,10 @@ impl Connection {
                 Step::NeedFlush => break false,
             }
         };
+        // After the calls: the first of them may have made the place for it.
+        if let Some(letters) = &self.letters {
+            letters.deliver(cx.waker(), out);
+        }
         let idle = wants_input && self.free.len() == self.slots.len() && !out.has_remaining();
         let machine = self.link.poll_timeout().map(|wakeup| wakeup.at);
         Demand {
@@ -170,12 +178,18 @@ impl Connection {
                 context,
             } => {
                 let sealer = Arc::clone(&self.sealer);
+                let later: Option<Arc<dyn Later>> = if later::concerns(&context) {
+                    Some(Arc::clone(self.letters.get_or_insert_default()) as _)
+                } else {
+                    None
+                };
                 let start = CallStart {
                     inbound,
                     context,
                     principal: None,
                     extensions: None,
                     sealer,
+                    later,
                 };
                 let running = Running::start(&self.service, &self.runtime, now, start);
                 let slot = self.park(id, running);

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::cell::{Cell, Output};
 use crate::journal::Sealer;
+use crate::later::Later;
 use crate::script::Script;
 use crate::suspend::may_suspend;
 use crate::{Principal, Service};
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) principal: Option<Arc<Principal>>,
     extensions: Option<http::Extensions>,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) later: Option<Arc<dyn Later>>,
     over: AtomicBool,
     /// Allocated by the first use that needs it.
     cell: OnceLock<Box<Cell>>,
@@ -71,6 +73,7 @@ impl Context {
         principal: Option<Arc<Principal>>,
         extensions: Option<http::Extensions>,
         sealer: Arc<Sealer>,
+        later: Option<Arc<dyn Later>>,
     ) -> Self {
         let inner = Inner {
             service,
@@ -79,6 +82,7 @@ impl Context {
             principal,
             extensions,
             sealer,
+            later,
             over: AtomicBool::new(false),
             cell: OnceLock::new(),
             inside_once: Mutex::new(None),
@@ -232,15 +236,11 @@ impl Context {
     // ---- For the rest of the crate ----
 
     pub(crate) fn send(&self, output: Output) {
-        self.cell().send(|state| {
-            if !state.ended {
-                state.queue.push_back(output);
-            }
-        });
+        self.inner.send(output);
     }
 
     pub(crate) fn cell(&self) -> &Cell {
-        self.inner.cell.get_or_init(Box::default)
+        self.inner.cell()
     }
 
     /// The cell, if it was ever needed.
@@ -371,6 +371,25 @@ impl Context {
     /// What names this call in idempotency keys, unless its journal says so.
     pub(crate) fn chain(&self) -> [u8; 16] {
         *self.inner.chain.get_or_init(|| self.inner.sealer.chain())
+    }
+}
+
+impl Inner {
+    fn cell(&self) -> &Cell {
+        self.cell.get_or_init(Box::default)
+    }
+
+    /// False if the call is over.
+    pub(crate) fn send(&self, output: Output) -> bool {
+        if self.over.load(Ordering::Acquire) {
+            return false;
+        }
+        self.cell().send(|state| {
+            if !state.ended {
+                state.queue.push_back(output);
+            }
+            !state.ended
+        })
     }
 }
 

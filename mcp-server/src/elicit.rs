@@ -6,19 +6,17 @@
 use mcp_proto::context::ClientFeatures;
 use mcp_proto::error::{self, WireError};
 use mcp_types::{
-    ElicitAction, ElicitRequestFormParams, ElicitRequestUrlParams,
-    ElicitationCompleteNotificationParams, Json, Object, RequestedSchema, Revision,
-    UrlElicitationRequiredData, Wire, describe, to_json,
+    ElicitAction, ElicitRequestFormParams, ElicitRequestUrlParams, Json, Object, RequestedSchema,
+    Revision, UrlElicitationRequiredData, Wire, describe, to_json,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::ask::{Ask, AskError, Question};
-use crate::cell::Output;
 use crate::context::Context;
 use crate::journal::{self, Kind};
 use crate::once::idempotency_key;
-use crate::{HandlerError, form, formats};
+use crate::{HandlerError, UrlInteraction, form, formats};
 
 /// What the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +142,7 @@ impl Context {
     /// third-party authorization. `Accepted` means that the user agreed, not that anything is done there.
     ///
     /// The URL must not be pre-authenticated and must hold nothing personal. On 2025-11-25 the interaction has
-    /// an [`elicitation_id`](Self::elicitation_id).
+    /// an id and an end that the client can be told of: [`url_interaction`](Self::url_interaction).
     ///
     /// # Errors
     /// [`AskError`]: among others when the client cannot open URLs, or `url` is none.
@@ -187,7 +185,7 @@ impl Context {
     ///
     /// On 2026-07-28 this asks and returns when the user has agreed. On 2025-11-25 it returns the error -32042,
     /// to be returned by the handler: the client repeats the call when the interaction is done, and may be
-    /// told so by [`elicitation_complete`](Self::elicitation_complete).
+    /// told so by [`UrlInteraction::complete`].
     ///
     /// # Errors
     /// -32042 as above; [`AskError`] as for [`elicit_url`](Self::elicit_url); a message when the user refused.
@@ -229,27 +227,15 @@ impl Context {
         Ok(ElicitRequestUrlParams::new(message, url).with_elicitation_id(self.elicitation_id(key)))
     }
 
-    /// What identifies the URL interaction `key` of this call to a client of 2025-11-25: unique, unguessable,
-    /// and known before the question is asked, so that it can be part of the URL.
+    /// The interaction that [`elicit_url`](Self::elicit_url) or [`require_url`](Self::require_url) with this key sends the user
+    /// to: its id, to be part of the URL, and the way to tell the client when it is done, even after the call.
     #[must_use]
-    pub fn elicitation_id(&self, key: &str) -> String {
-        idempotency_key(self.current_chain(), key)
+    pub fn url_interaction(&self, key: &str) -> UrlInteraction {
+        UrlInteraction::new(self.elicitation_id(key), &self.inner)
     }
 
-    /// Tells a client of 2025-11-25 that the URL interaction with this id is done. Elsewhere nothing happens;
-    /// nor does it once the call is over, as it goes out on the call's own stream.
-    pub fn elicitation_complete(&self, elicitation_id: &str) {
-        let capable = self
-            .client_features()
-            .contains(ClientFeatures::ELICITATION_URL);
-        if self.revision() == Revision::V2025_11_25 && capable {
-            let params = ElicitationCompleteNotificationParams::new(elicitation_id);
-            let params = to_json(&params, self.revision()).into_string();
-            self.send(Output::Notify {
-                method: "notifications/elicitation/complete",
-                params,
-            });
-        }
+    fn elicitation_id(&self, key: &str) -> String {
+        idempotency_key(self.current_chain(), key)
     }
 
     /// Whether the client can be asked for this at all.

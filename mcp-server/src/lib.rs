@@ -47,6 +47,7 @@ mod formats;
 pub mod http;
 mod hub;
 mod journal;
+mod later;
 #[cfg(doctest)]
 mod mistakes;
 mod once;
@@ -85,6 +86,7 @@ pub use context::Context;
 pub use elicit::{Elicited, url_elicitation_required};
 pub use hub::{Hub, Registration};
 pub use journal::Sealer;
+pub use later::UrlInteraction;
 pub use mcp_macros::{prompt, resource, tool};
 pub use mcp_proto as proto;
 pub use mcp_types as types;

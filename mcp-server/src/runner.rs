@@ -291,6 +291,7 @@ impl ToolRunner {
             principal: self.principal.clone(),
             extensions: None,
             sealer: Arc::clone(&self.sealer),
+            later: None,
         };
         Ok(Running::start(&self.service, &self.runtime, now(), start))
     }

@@ -9,6 +9,7 @@ use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 use mcp_server::{
     Connection, Context, Demand, HandlerError, InPlace, Resource, Server, Service, Tool,
+    UrlInteraction,
 };
 use mcp_witness::{Conversation, MODERN};
 use serde_json::{Value, json};
@@ -304,4 +305,49 @@ fn what_must_not_be_read_is_not_announced() {
     service.notify_resource_updated("config://open");
     rig.poll();
     assert_eq!(rig.written().len(), 2, "the session and the one listener");
+}
+
+#[test]
+fn the_end_of_a_url_interaction_is_told_after_the_call() {
+    let kept = Arc::new(std::sync::Mutex::new(Vec::<UrlInteraction>::new()));
+    let keeper = Arc::clone(&kept);
+    let connect = Tool::builder("connect").input_schema(object_schema()).call(
+        move |_: Value, context: Context| {
+            keeper.lock().unwrap().push(context.url_interaction("k"));
+            Ok::<_, HandlerError>("see you there")
+        },
+    );
+    let service = Server::new("test", "1.0.0").tool(connect).build().unwrap();
+    let mut rig = Rig::new(service.clone());
+    let mut other = Rig::new(service);
+    for rig in [&mut rig, &mut other] {
+        rig.say(
+            r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"url":{}}},"clientInfo":{"name":"c","version":"1"}}}"#,
+        );
+    }
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"connect","arguments":{}}}"#;
+    assert_eq!(rig.say(call)[0]["id"], 1);
+    let interaction = kept.lock().unwrap().pop().expect("it was called");
+    interaction.complete();
+    assert!(
+        rig.woken.0.load(Ordering::SeqCst) > 0,
+        "the driver hears of it"
+    );
+    rig.poll();
+    other.poll();
+    assert_eq!(
+        rig.written(),
+        [
+            json!({"jsonrpc": "2.0", "method": "notifications/elicitation/complete",
+                "params": {"elicitationId": interaction.id()}})
+        ]
+    );
+    assert_eq!(other.written(), Vec::<Value>::new());
+    // A call in a revision without that notification: nobody is told.
+    assert_eq!(rig.call(2, "connect", "").len(), 1);
+    kept.lock().unwrap().pop().expect("again").complete();
+    rig.poll();
+    assert_eq!(rig.written(), Vec::<Value>::new());
+    drop(rig);
+    interaction.complete();
 }

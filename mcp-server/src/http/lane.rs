@@ -4,7 +4,8 @@
 //! (legacy), with or without a connected reader. Must never send a message of one call on the stream of
 //! another, and never write an event for a client that takes no streams.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use mcp_proto::context::CallContext;
 use mcp_proto::http::exchange::{Exchange, Open};
 use mcp_proto::id::{RequestId, WireId};
 use mcp_proto::json::write;
-use mcp_proto::legacy::SessionToken;
+use mcp_proto::legacy::{GENERAL, SessionToken};
 use mcp_proto::outbox::Outbox;
 use mcp_proto::server::{Progress, Refused, write_log, write_progress};
 use mcp_proto::time::{Instant, Now};
@@ -21,6 +22,7 @@ use mcp_types::{LoggingLevel, Revision};
 use super::session::{News, SessionCell, lock};
 use super::shared::{Pin, Shared};
 use crate::call::CallSink;
+use crate::later::{self, Later};
 
 /// The sending side of one call.
 pub(super) struct Lane {
@@ -75,6 +77,16 @@ impl Lane {
     /// Whether the call's answer survives the loss of its connection.
     pub(super) const fn is_legacy(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// The way to the client once the call is over, where there is something to tell it then.
+    pub(super) fn later(&self) -> Option<Arc<dyn Later>> {
+        let token = self
+            .session
+            .clone()
+            .filter(|_| later::concerns(&self.context))?;
+        let shared = Arc::downgrade(&self.shared);
+        Some(Arc::new(SessionLater { shared, token }))
     }
 
     /// Enters a legacy call into its session, so that it can be cancelled, answered and resumed.
@@ -268,6 +280,39 @@ impl Drop for Lane {
             drop(session);
             reader.into_iter().for_each(Waker::wake);
         }
+    }
+}
+
+/// The way to a session's own stream.
+struct SessionLater {
+    /// What is kept for later does not keep the endpoint.
+    shared: Weak<Shared>,
+    token: SessionToken,
+}
+
+impl fmt::Debug for SessionLater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionLater")
+    }
+}
+
+impl Later for SessionLater {
+    fn tell(&self, method: &'static str, params: &str) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let now = shared.now();
+        if self.token.expires_ms <= now.unix_ms {
+            return;
+        }
+        // Kept for a reader that comes back, as long as sessions are.
+        let Ok((cell, pin)) = shared.attach(now, &self.token) else {
+            return;
+        };
+        let write = |out: &mut Outbox| write::write_notification(out, method, params);
+        let (_, reader) = lock(&cell).send(GENERAL, write);
+        reader.into_iter().for_each(Waker::wake);
+        drop(pin);
     }
 }
 

@@ -368,6 +368,7 @@ impl Reading {
             principal: self.principal.clone(),
             extensions: Some(extensions),
             sealer: Arc::clone(&shared.sealer),
+            later: lane.later(),
         };
         let running = Running::start(&shared.service, &shared.runtime, now, start);
         Ok(Active::new(running, lane, permit))

@@ -285,3 +285,41 @@ fn a_message_goes_to_one_reader_only_unless_it_is_asked_for_again() {
     let third = bench.get(&session, Some(&id));
     assert_eq!(third.events().len(), 1, "what came after: {}", third.text);
 }
+
+#[test]
+fn the_end_of_a_url_interaction_is_told_on_the_sessions_own_stream() {
+    let kept = Arc::new(Mutex::new(None));
+    let keeper = Arc::clone(&kept);
+    let connect = Tool::builder("connect").call(move |_: Nothing, context: Context| {
+        *keeper.lock().unwrap() = Some(context.url_interaction("k"));
+        Ok("see you there")
+    });
+    let bench = Bench::with(|server| server.tool(connect), HttpOptions::default());
+    let open = || {
+        let mut body = initialize_body("2025-11-25");
+        body["params"]["capabilities"] = json!({"elicitation": {"url": {}}});
+        bench.post(&[], &body).header("mcp-session-id").to_owned()
+    };
+    let (mine, theirs) = (open(), open());
+    assert_eq!(
+        bench.in_session(&mine, &call_body(1, "connect")).status(),
+        200
+    );
+    let mut before = bench.get(&mine, None);
+    let interaction = kept.lock().unwrap().take().expect("it was called");
+    interaction.complete();
+    assert!(before.wakes() > 0);
+    before.poll(&bench);
+    assert_eq!(
+        before.events(),
+        [
+            json!({"jsonrpc": "2.0", "method": "notifications/elicitation/complete",
+                "params": {"elicitationId": interaction.id()}})
+        ]
+    );
+    before.disconnect();
+    // Nobody reads now; whoever comes back finds it.
+    interaction.complete();
+    assert_eq!(bench.get(&mine, None).events().len(), 1);
+    assert_eq!(bench.get(&theirs, None).events().len(), 0);
+}
