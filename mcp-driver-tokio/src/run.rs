@@ -101,6 +101,9 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for warning in service.warnings() {
+        eprintln!("warning: {warning}");
+    }
     let ended = match request {
         Request::Help => {
             eprint!("{USAGE}");

@@ -2,7 +2,7 @@
 //!
 //! Owns [`Violation`] and a small interpreter for the keywords that generated schemas hold. Must never stop being bounded: the
 //! work is capped by fuel, the report by a count, and no reference leaves the schema. Keywords that it does not know
-//! are not enforced here; the feature `validate` has a complete validator for hand-written schemas.
+//! ([`UNKNOWN`]) are not enforced here; the feature `validate` has a complete validator.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +17,20 @@ const MAX_VIOLATIONS: usize = 8;
 const FUEL: u32 = 200_000;
 /// Schema nodes inside of each other. Values are at most 64 deep; a reference that leads to itself has no end.
 const MAX_DEPTH: u32 = 256;
+/// Keywords that can refuse a value and that only a complete validator knows.
+const UNKNOWN: [&str; 11] = [
+    "pattern",
+    "patternProperties",
+    "propertyNames",
+    "contains",
+    "minContains",
+    "maxContains",
+    "if",
+    "dependentRequired",
+    "dependentSchemas",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
 /// Characters of a string that comes from the caller and is shown back.
 const MAX_SHOWN: usize = 40;
 
@@ -110,6 +124,33 @@ pub(crate) fn violations(schema: &Value, value: &Value, nulls: Nulls) -> Vec<Vio
         ));
     }
     check.found
+}
+
+/// The keywords of a schema that [`violations`] does not enforce, each once.
+pub(crate) fn unenforced(schema: &Value) -> BTreeSet<&'static str> {
+    fn collect(schema: &Value, found: &mut BTreeSet<&'static str>) {
+        let Value::Object(object) = schema else {
+            return;
+        };
+        found.extend(UNKNOWN.iter().filter(|key| object.contains_key(**key)));
+        for (key, inner) in object {
+            match (key.as_str(), inner) {
+                (
+                    "properties" | "patternProperties" | "$defs" | "definitions",
+                    Value::Object(map),
+                ) => {
+                    map.values().for_each(|inner| collect(inner, found));
+                }
+                // Data, not schemas.
+                ("enum" | "const" | "default" | "examples" | "required", _) => {}
+                (_, Value::Array(list)) => list.iter().for_each(|inner| collect(inner, found)),
+                _ => collect(inner, found),
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    collect(schema, &mut found);
+    found
 }
 
 /// `a`, `b` → `a.b`; names that are no identifiers are quoted.
@@ -405,7 +446,9 @@ impl<'s> Check<'s> {
                 self.value(schema, value, &join(path, name));
                 continue;
             }
-            match object.get("additionalProperties") {
+            // A name that no property has may have the form of some, which is not known here.
+            let more = object.get("additionalProperties");
+            match more.filter(|_| !object.contains_key("patternProperties")) {
                 Some(Value::Bool(false)) if self.found.len() >= MAX_VIOLATIONS => return,
                 Some(Value::Bool(false)) => {
                     let known = properties

@@ -81,7 +81,7 @@ pub enum Problem {
     PageSize,
 }
 
-/// Something that is allowed but that a known client stumbles over.
+/// Something that is allowed but that a known client stumbles over, or an author may not expect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -93,6 +93,16 @@ pub enum Warning {
     /// A tool without a description: models have to guess from its name.
     #[error("tool `{0}` has no description")]
     NoDescription(String),
+    /// Clients are shown a rule that the server does not hold them to.
+    #[error(
+        "tool `{tool}`: `{keyword}` in its input schema is enforced with the feature `validate` only"
+    )]
+    Unenforced {
+        /// The tool's name.
+        tool: String,
+        /// The keyword of JSON Schema.
+        keyword: &'static str,
+    },
 }
 
 pub(crate) fn check_tool(
@@ -110,6 +120,10 @@ pub(crate) fn check_tool(
     }
     if tool.definition().description.is_none() {
         warnings.push(Warning::NoDescription(name.to_owned()));
+    }
+    for keyword in tool.inner.rules.unenforced() {
+        let tool = name.to_owned();
+        warnings.push(Warning::Unenforced { tool, keyword });
     }
     definition(ListKind::Tools, name, &tool.inner.problems, problems);
     missing(name, &tool.inner.states, states, problems);

@@ -338,7 +338,12 @@ impl Input for Proved {
             Ok(schema) => parts.definition.input_schema = schema,
             Err(error) => parts.problems.push(format!("its input schema: {error}")),
         }
-        Rules::generated(self.0.schema, self.0.constrained)
+        Rules::proved(self.0.schema, self.0.constrained).unwrap_or_else(|problem| {
+            parts
+                .problems
+                .push(format!("its input schema: {}", problem.0));
+            Rules::generated(Value::Null, false)
+        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! What stands between a caller's arguments and a handler.
 //!
 //! Owns the rules of one tool: the schema that was promised, and who enforces which part of it. Generated schemas are proved by
-//! one typed deserialisation plus the keywords that a type cannot express; hand-written ones by the keywords that
+//! one typed deserialisation plus the keywords that a type cannot express; both those and hand-written ones by what
 //! [`check`](crate::check) knows or, with the feature `validate`, by a complete validator. Must never fetch a reference.
+
+use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::check::{Nulls, Violation, join, kind_of, violations};
+use crate::check::{Nulls, Violation, join, kind_of, unenforced, violations};
 
 /// Characters of a type's own complaint that are passed on.
 const MAX_REASON: usize = 200;
@@ -38,6 +40,28 @@ impl Rules {
             nulls: Nulls::Absent,
             #[cfg(feature = "validate")]
             full: None,
+        }
+    }
+
+    /// The same for what clients see and send: keywords that only a complete validator knows are enforced, too, where there is
+    /// one.
+    pub(crate) fn proved(schema: Value, constrained: bool) -> Result<Self, BadSchema> {
+        #[cfg(feature = "validate")]
+        if !unenforced(&schema).is_empty() {
+            return Ok(Self {
+                full: Some(full::compile(&schema)?),
+                ..Self::generated(schema, true)
+            });
+        }
+        Ok(Self::generated(schema, constrained))
+    }
+
+    /// The keywords that nobody enforces.
+    pub(crate) fn unenforced(&self) -> BTreeSet<&'static str> {
+        if cfg!(feature = "validate") {
+            BTreeSet::new()
+        } else {
+            unenforced(&self.schema)
         }
     }
 
@@ -218,6 +242,8 @@ fn plain(error: &serde_json::Error) -> String {
 mod full {
     //! The complete validator: every keyword of the dialect that `$schema` names, 2020-12 by default.
 
+    use std::borrow::Cow;
+
     use jsonschema::{Draft, PatternOptions, Validator};
     use serde_json::Value;
 
@@ -254,13 +280,36 @@ mod full {
         }
     }
 
+    fn without_nulls(mut value: Value) -> Value {
+        match &mut value {
+            Value::Object(members) => {
+                members.retain(|_, member| !member.is_null());
+                for member in members.values_mut() {
+                    *member = without_nulls(member.take());
+                }
+            }
+            Value::Array(list) => {
+                for item in list {
+                    *item = without_nulls(item.take());
+                }
+            }
+            _ => {}
+        }
+        value
+    }
+
     pub(super) fn violations(
         validator: &Validator,
         schema: &Value,
         value: &Value,
         nulls: Nulls,
     ) -> Vec<Violation> {
-        if validator.is_valid(value) {
+        let given = match nulls {
+            Nulls::Strict => Cow::Borrowed(value),
+            // As if they had been left out.
+            Nulls::Absent => Cow::Owned(without_nulls(value.clone())),
+        };
+        if validator.is_valid(&given) {
             return Vec::new();
         }
         // Our own words where we know the keyword, the validator's where only it does.
@@ -269,7 +318,7 @@ mod full {
             return own;
         }
         validator
-            .iter_errors(value)
+            .iter_errors(&given)
             .take(MAX_VIOLATIONS)
             .map(|error| {
                 let pointer = error.instance_path().as_str().to_owned();

@@ -690,3 +690,55 @@ fn mirrored_headers_are_compiled_or_refused() {
     }
     assert!(Server::new("test", "1.0.0").tool(float).build().is_err());
 }
+
+/// Calls a number.
+#[tool]
+fn dial(
+    #[schemars(regex(pattern = r"^\+[0-9]+$"))] number: String,
+    note: Option<String>,
+) -> String {
+    note.map_or(number, |note| note)
+}
+
+#[test]
+fn a_pattern_is_enforced_or_the_author_is_told() {
+    let service = Server::new("test", "1.0.0").tool(dial).build().unwrap();
+    let told: Vec<String> = service.warnings().iter().map(ToString::to_string).collect();
+    let runner = ToolRunner::new(service);
+    let call = |arguments: &str| runner.call("dial", arguments).wait().unwrap();
+    // A null is as good as nothing either way.
+    let good = call(r#"{"number": "+43", "note": null}"#);
+    assert_eq!((text(&good), good.is_error), ("+43", None));
+    let bad = call(r#"{"number": "43"}"#);
+    if cfg!(feature = "validate") {
+        assert_eq!(told, Vec::<String>::new());
+        assert!(text(&bad).contains("`number`"), "{}", text(&bad));
+        assert_eq!(bad.is_error, Some(true));
+    } else {
+        assert_eq!(
+            told,
+            [
+                "tool `dial`: `pattern` in its input schema is enforced with the feature `validate` only"
+            ]
+        );
+        assert_eq!(bad.is_error, None);
+    }
+}
+
+/// Maps numbers to names, which have a form that JSON Schema can only say as a pattern.
+#[tool]
+fn seats(
+    #[schemars(range(min = 1))] row: u32,
+    names: std::collections::HashMap<u32, String>,
+) -> usize {
+    names.len() + usize::try_from(row).unwrap_or_default()
+}
+
+#[test]
+fn keys_with_a_form_are_taken() {
+    let result = only(seats)
+        .call("seats", r#"{"row": 1, "names": {"12": "Ada"}}"#)
+        .wait()
+        .unwrap();
+    assert_eq!(result.is_error, None, "{}", text(&result));
+}
