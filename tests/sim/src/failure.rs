@@ -43,7 +43,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::EndsExactlyOnce,
         Self::SilentAfterCancel,
         Self::AckFirst,
@@ -56,8 +56,10 @@ impl Invariant {
         Self::NoLostWakeup,
         Self::NoHotLoop,
         Self::Liveness,
+        Self::JournalBound,
         Self::HonestPeersAgree,
         Self::ModelAgrees,
+        Self::WellFormed,
     ];
 
     /// Its name.

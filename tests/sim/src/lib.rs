@@ -14,5 +14,6 @@ pub mod op;
 pub mod pipe;
 pub mod rng;
 pub mod shrink;
+pub mod stage;
 pub mod trace;
 pub mod world;

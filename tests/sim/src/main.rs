@@ -10,14 +10,15 @@ use mcp_sim::trace;
 use mcp_sim::world::{Tally, Violation, play, play_seed};
 
 const USAGE: &str =
-    "mcp-sim [--seed N] [--events M] [--seeds K] [--replay FILE] [--mutate NAME] [--no-shrink]
+    "mcp-sim [--seed N] [--events M] [--seeds K] [--replay FILE] [--mutate NAME] [--no-shrink] [--survey]
 
   --seed N      the first seed (default 1)
   --events M    operations per seed (default 100000)
   --seeds K     how many seeds, one after the other (default 1)
   --replay FILE plays a trace instead
   --mutate NAME puts a fault in on purpose; a list is printed for an unknown name
-  --no-shrink   prints the failure and stops";
+  --no-shrink   prints the failure and stops
+  --survey      prints the failure of each seed and goes on";
 
 struct Arguments {
     seed: u64,
@@ -26,6 +27,7 @@ struct Arguments {
     replay: Option<String>,
     mutation: Option<Mutation>,
     shrink: bool,
+    survey: bool,
 }
 
 fn arguments() -> Result<Arguments, String> {
@@ -36,6 +38,7 @@ fn arguments() -> Result<Arguments, String> {
         replay: None,
         mutation: None,
         shrink: true,
+        survey: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -47,6 +50,7 @@ fn arguments() -> Result<Arguments, String> {
             "--seeds" => found.seeds = number(value()?)?,
             "--replay" => found.replay = Some(value()?),
             "--no-shrink" => found.shrink = false,
+            "--survey" => found.survey = true,
             "--mutate" => {
                 let name = value()?;
                 let names: Vec<&str> = Mutation::ALL.iter().map(|m| m.name()).collect();
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
     }
     let start = Instant::now();
     let mut sum = Tally::default();
+    let mut failed = 0;
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         match play_seed(seed, arguments.events, arguments.mutation) {
             Ok(tally) => {
@@ -81,11 +86,22 @@ fn main() -> ExitCode {
                 sum.steps += tally.steps;
                 sum.events += tally.events;
             }
+            Err(violation) if arguments.survey => {
+                println!(
+                    "seed {seed}, after {}: {}",
+                    violation.after, violation.failure
+                );
+                failed += 1;
+            }
             Err(violation) => {
                 report(&arguments, seed, &violation);
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if failed > 0 {
+        println!("{failed} of {} seeds failed", arguments.seeds);
+        return ExitCode::FAILURE;
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(

@@ -3,6 +3,7 @@
 //! Owns the list. Each shows that an invariant can fail; none touches a machine.
 
 use crate::failure::Invariant;
+use crate::lane::{HTTP, LINK, SERVICE};
 
 /// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub enum Mutation {
     DuplicateEnding,
     /// An ending is swallowed.
     SwallowEnding,
-    /// A frame of a cancelled call is sent after all.
+    /// A frame of a cancelled call is sent after all; over HTTP, the call goes on.
     FrameAfterCancel,
     /// A subscription's acknowledgment is held back.
     SkipAck,
@@ -39,13 +40,15 @@ pub enum Mutation {
     Drift,
     /// The balancer forgets who is calling.
     ForgetPrincipal,
+    /// A stranger passes for whoever the session belongs to.
+    MistakeIdentity,
     /// A status is changed before it is judged.
     WrongStatus,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::DuplicateEnding,
         Self::SwallowEnding,
         Self::FrameAfterCancel,
@@ -61,6 +64,9 @@ impl Mutation {
         Self::HalfDuplex,
         Self::Falsify,
         Self::Drift,
+        Self::ForgetPrincipal,
+        Self::MistakeIdentity,
+        Self::WrongStatus,
     ];
 
     /// Its name.
@@ -83,6 +89,7 @@ impl Mutation {
             Self::Falsify => "falsify",
             Self::Drift => "drift",
             Self::ForgetPrincipal => "forget-principal",
+            Self::MistakeIdentity => "mistake-identity",
             Self::WrongStatus => "wrong-status",
         }
     }
@@ -91,6 +98,27 @@ impl Mutation {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.name() == name)
+    }
+
+    /// The kinds of lanes in which it is put in.
+    #[must_use]
+    pub const fn lanes(self) -> &'static [u32] {
+        match self {
+            Self::DuplicateEnding
+            | Self::SwallowEnding
+            | Self::FrameAfterCancel
+            | Self::SkipAck
+            | Self::WidenFilter
+            | Self::RepeatProgress
+            | Self::CrossTalk
+            | Self::Leak
+            | Self::ExceedLimit
+            | Self::DropWakeup
+            | Self::HotLoop => &[LINK, SERVICE, HTTP],
+            Self::PhantomEvent | Self::HalfDuplex => &[LINK, SERVICE],
+            Self::Falsify | Self::Drift => &[LINK],
+            Self::ForgetPrincipal | Self::MistakeIdentity | Self::WrongStatus => &[HTTP],
+        }
     }
 
     /// The invariant that has to notice.
@@ -103,7 +131,7 @@ impl Mutation {
             Self::WidenFilter => Invariant::OnlyGranted,
             Self::RepeatProgress => Invariant::ProgressIncreases,
             Self::PhantomEvent => Invariant::NoEventWithoutCause,
-            Self::CrossTalk => Invariant::NoCrossTalk,
+            Self::CrossTalk | Self::MistakeIdentity => Invariant::NoCrossTalk,
             Self::Leak => Invariant::MemoryToBaseline,
             Self::ExceedLimit => Invariant::LimitsHold,
             Self::DropWakeup => Invariant::NoLostWakeup,

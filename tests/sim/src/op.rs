@@ -45,17 +45,17 @@ verbs! {
     /// A lane opens, or closes and opens again; `a` is the seed of its configuration.
     Open = "open", 1;
     /// The client sends a request.
-    Request = "request", 40;
+    Request = "request", 50;
     /// The client gives one up.
     Cancel = "cancel", 8;
     /// The client sends a notification.
     Notify = "notify", 2;
     /// The client answers a question.
-    Reply = "reply", 8;
+    Reply = "reply", 16;
     /// The client changes its revision.
     Speak = "speak", 1;
     /// The server answers a call.
-    Answer = "answer", 40;
+    Answer = "answer", 50;
     /// The server reports progress.
     Progress = "progress", 14;
     /// The server logs.
@@ -71,21 +71,21 @@ verbs! {
     /// The server goes down gracefully.
     Drain = "drain", 1;
     /// Bytes leave the client's outbox.
-    PumpUp = "pump-up", 12;
+    PumpUp = "pump-up", 8;
     /// Bytes leave the server's outbox.
-    PumpDown = "pump-down", 12;
+    PumpDown = "pump-down", 8;
     /// Bytes arrive at the server.
-    RecvUp = "recv-up", 12;
+    RecvUp = "recv-up", 8;
     /// Bytes arrive at the client.
-    RecvDown = "recv-down", 12;
+    RecvDown = "recv-down", 8;
     /// All of it from client to server.
-    FlowUp = "flow-up", 60;
+    FlowUp = "flow-up", 90;
     /// All of it from server to client.
-    FlowDown = "flow-down", 60;
+    FlowDown = "flow-down", 90;
     /// The server's driver runs.
-    RunServer = "run-server", 8;
+    RunServer = "run-server", 4;
     /// The client's driver runs.
-    RunClient = "run-client", 8;
+    RunClient = "run-client", 4;
     /// A driver asks without a reason.
     Probe = "probe", 4;
     /// Time passes, and drivers wake up when they asked to.
@@ -101,13 +101,13 @@ verbs! {
     /// A byte changes on its way.
     Corrupt = "corrupt", 5;
     /// A direction stands still, or moves again.
-    Stall = "stall", 2;
+    Stall = "stall", 6;
     /// A direction ends after what is in it.
     Finish = "finish", 1;
     /// A direction ends at once.
     Cut = "cut", 1;
     /// Everything that can move does.
-    Settle = "settle", 6;
+    Settle = "settle", 10;
 }
 
 impl Verb {
@@ -115,6 +115,14 @@ impl Verb {
     #[must_use]
     pub const fn is_hostile(self) -> bool {
         matches!(self, Self::LieUp | Self::LieDown | Self::Corrupt)
+    }
+
+    /// Whether little happens without it.
+    const fn is_vital(self) -> bool {
+        matches!(
+            self,
+            Self::Open | Self::Request | Self::Answer | Self::FlowUp | Self::FlowDown | Self::Tick
+        )
     }
 }
 
@@ -178,9 +186,11 @@ impl Plan {
         let mut rng = Rng::new(seed);
         let lanes = 1 + rng.below(6) as u8;
         // Each seed has its own taste: some verbs often, some hardly ever.
-        let weights: Vec<u32> = Verb::WEIGHTS
+        let weights: Vec<u32> = Verb::ALL
             .iter()
-            .map(|weight| match rng.below(8) {
+            .zip(Verb::WEIGHTS)
+            .map(|(verb, weight)| match rng.below(8) {
+                0 if verb.is_vital() => weight.div_ceil(4),
                 0 => 0,
                 1 => weight * 4,
                 2 | 3 => weight.div_ceil(2),
@@ -196,6 +206,14 @@ impl Plan {
             unopened: lanes,
             hostile: vec![false; lanes.into()],
         }
+    }
+
+    /// The same with lanes of one kind alone.
+    pub fn of_kind(self, kind: u32) -> impl Iterator<Item = Op> {
+        self.map(move |op| match op.verb {
+            Verb::Open => Op { b: kind, ..op },
+            _ => op,
+        })
     }
 
     fn verb(&mut self) -> Verb {
@@ -214,7 +232,7 @@ impl Plan {
             lane,
             verb: Verb::Open,
             a: self.rng.next_u32(),
-            b: 0,
+            b: self.rng.below(3),
         };
         self.hostile[usize::from(lane)] = is_hostile(op.a);
         op
@@ -240,10 +258,6 @@ impl Iterator for Plan {
         loop {
             let verb = self.verb();
             if verb == Verb::Open {
-                // Long lives, or nothing ever builds up.
-                if !self.rng.one_in(3) {
-                    continue;
-                }
                 return Some(self.open(lane));
             }
             if verb.is_hostile() && !self.hostile[usize::from(lane)] {

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::failure::{Checked, Failure};
-use crate::lane::World;
-use crate::lane::link::LinkLane;
+use crate::lane::{Lane, World};
 use crate::mutation::Mutation;
 use crate::op::{Op, Plan, Verb};
 
@@ -14,7 +13,7 @@ use crate::op::{Op, Plan, Verb};
 #[derive(Debug)]
 pub struct Run {
     world: World,
-    lanes: BTreeMap<u8, LinkLane>,
+    lanes: BTreeMap<u8, Lane>,
     done: u64,
 }
 
@@ -85,7 +84,8 @@ impl Run {
                 if let Some(old) = self.lanes.remove(&op.lane) {
                     old.finish(world)?;
                 }
-                self.lanes.insert(op.lane, LinkLane::new(world, op.a));
+                let lane = Lane::open(world, op.b, op.a)?;
+                self.lanes.insert(op.lane, lane);
                 Ok(())
             }
             Verb::Tick => self.tick(span(op)),
@@ -94,24 +94,28 @@ impl Run {
                 self.wake()
             }
             Verb::Wall => {
+                const SPANS: [u64; 6] = [1000, 60_000, 300_000, 700_000, 3_600_000, 200_000_000];
+                let span = u64::from(op.a % 100) * SPANS[(op.b >> 1) as usize % SPANS.len()] / 100;
                 world.unix_ms = if op.b & 1 == 0 {
-                    world.unix_ms.saturating_add(u64::from(op.a))
+                    world.unix_ms.saturating_add(span)
                 } else {
-                    world.unix_ms.saturating_sub(u64::from(op.a))
+                    world.unix_ms.saturating_sub(span)
                 };
                 Ok(())
             }
             _ => {
-                let over = self.lanes.get(&op.lane).is_some_and(LinkLane::is_over);
+                let next = self
+                    .lanes
+                    .get(&op.lane)
+                    .and_then(|lane| lane.successor(op.b));
                 // Somebody who was thrown out comes again.
-                if over
-                    && op.a.is_multiple_of(8)
+                if let Some((kind, configuration)) = next
+                    && op.a.is_multiple_of(2)
                     && let Some(old) = self.lanes.remove(&op.lane)
                 {
-                    let configuration = old.successor(op.b);
                     old.finish(world)?;
-                    self.lanes
-                        .insert(op.lane, LinkLane::new(world, configuration));
+                    let lane = Lane::open(world, kind, configuration)?;
+                    self.lanes.insert(op.lane, lane);
                 }
                 let Some(lane) = self.lanes.get_mut(&op.lane) else {
                     return Ok(());
@@ -128,20 +132,21 @@ impl Run {
         Ok(())
     }
 
-    /// Time passes, and every driver wakes up when it asked to.
+    /// Time passes, and every driver wakes up when it asked to; after many times, it oversleeps.
     fn tick(&mut self, span: u64) -> Checked {
         let until = self.world.now.saturating_add(span);
-        for _ in 0..10_000 {
-            let next = self
-                .lanes
-                .values()
-                .filter_map(|lane| lane.wakeup(&self.world))
-                .min();
+        for _ in 0..100 {
+            let next = self.lanes.values().filter_map(|lane| lane.wakeup()).min();
             let Some(next) = next.filter(|next| *next <= until) else {
                 break;
             };
-            self.world.now = self.world.now.max(next);
-            self.wake()?;
+            let now = self.world.now.max(next);
+            self.world.now = now;
+            for lane in self.lanes.values_mut() {
+                if lane.wakeup().is_some_and(|at| at <= now) {
+                    lane.wake(&mut self.world)?;
+                }
+            }
         }
         self.world.now = until;
         self.wake()
@@ -162,7 +167,26 @@ impl Run {
 }
 
 fn span(op: Op) -> u64 {
-    let unit = [1, 1000, 1_000_000, 60_000_000, 3_600_000_000][op.b as usize % 5];
+    // Mostly short: most of what can happen happens within milliseconds.
+    const UNITS: [u64; 16] = [
+        1,
+        1,
+        10,
+        10,
+        100,
+        1000,
+        1000,
+        1000,
+        10_000,
+        10_000,
+        100_000,
+        100_000,
+        1_000_000,
+        1_000_000,
+        60_000_000,
+        3_600_000_000,
+    ];
+    let unit = UNITS[op.b as usize % UNITS.len()];
     u64::from(op.a % 100) * unit
 }
 

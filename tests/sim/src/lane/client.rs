@@ -11,7 +11,7 @@ use mcp_proto::id::{CallId, RequestId};
 use mcp_proto::outbox::Outbox;
 use mcp_proto::server::Step;
 use mcp_types::{LoggingLevel, Revision};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::World;
 use super::config::Config;
@@ -43,12 +43,21 @@ pub struct ClientEnd {
     pub(super) closed: bool,
     pub(super) revision: Revision,
     pub(super) pending: BTreeMap<u64, Pending>,
-    pub(super) questions: Vec<CallId>,
+    pub(super) questions: Vec<Question>,
     pub(super) stale_questions: VecDeque<CallId>,
     /// The handle of the newest question.
-    pub(super) newest: Option<CallId>,
+    pub(super) newest: Option<Question>,
     /// Ids that are or were in use.
     pub(super) wires: VecDeque<u64>,
+}
+
+/// A question of a legacy server.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub(super) id: CallId,
+    pub(super) method: String,
+    /// The parameters as raw JSON.
+    pub(super) params: String,
 }
 
 /// A request that the application waits for.
@@ -236,7 +245,13 @@ impl ClientEnd {
         self.wrote(world, before).map(|_| ())
     }
 
-    pub(super) fn reply(&mut self, world: &World, a: u32, b: u32) -> Checked {
+    pub(super) fn reply(
+        &mut self,
+        world: &World,
+        a: u32,
+        b: u32,
+        answer: impl FnOnce(&Question) -> Value,
+    ) -> Checked {
         let end = &mut *self;
         let before = end.out.len();
         if b & 15 == 0 {
@@ -254,8 +269,8 @@ impl ClientEnd {
         if end.questions.is_empty() {
             return Ok(());
         }
-        let id = end.questions.swap_remove(a as usize % end.questions.len());
-        let result = json!({"roots":[],"n":b});
+        let question = end.questions.swap_remove(a as usize % end.questions.len());
+        let (id, result) = (question.id, answer(&question));
         let (sent, expected) = if b & 3 == 0 {
             let error = WireError::internal("no");
             (
@@ -277,6 +292,19 @@ impl ClientEnd {
         remember(&mut end.stale_questions, id);
         end.dirty = true;
         self.wrote(world, before).map(|_| ())
+    }
+
+    /// Shakes hands, as a legacy client begins; most of them do.
+    pub(super) fn begin(&mut self, world: &mut World) -> Checked {
+        if self.revision.is_modern() || self.config.hostile && world.nonce.is_multiple_of(4) {
+            return Ok(());
+        }
+        world.nonce += 1;
+        let nonce = world.nonce;
+        let params = self.config.client().initialize_params(self.revision);
+        let params = serde_json::from_str(&params).unwrap_or_default();
+        self.request(world, "initialize", &params, nonce, 6)?;
+        self.notify(world, 0)
     }
 
     pub(super) fn speak(&mut self, a: u32) {
@@ -332,8 +360,12 @@ impl ClientEnd {
         let step = end.link.next(at(world), &mut end.input, &mut end.out);
         let step = match step {
             Step::Event(event) => {
-                if let ClientEvent::Asked { id, .. } = &event {
-                    end.newest = Some(*id);
+                if let ClientEvent::Asked { id, inbound } = &event {
+                    end.newest = Some(Question {
+                        id: *id,
+                        method: inbound.method_name().into_owned(),
+                        params: inbound.text(inbound.envelope.params).to_owned(),
+                    });
                 }
                 client_model::Next::Event(client_heard(event))
             }
@@ -451,9 +483,9 @@ impl ClientEnd {
             }
             Heard::Asked(..) => end.questions.extend(end.newest.take()),
             Heard::Forgotten(key) => {
-                if let Some(at) = end.questions.iter().position(|id| key_of(*id) == key) {
-                    let id = end.questions.swap_remove(at);
-                    remember(&mut end.stale_questions, id);
+                if let Some(at) = end.questions.iter().position(|q| key_of(q.id) == key) {
+                    let gone = end.questions.swap_remove(at);
+                    remember(&mut end.stale_questions, gone.id);
                 }
             }
             Heard::Notified(_) => {}

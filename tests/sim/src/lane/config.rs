@@ -5,6 +5,7 @@ use core::time::Duration;
 use mcp_proto::client::{ClientConfig, ClientProfile};
 use mcp_proto::config::{Profile, RevisionSet, ServerConfig};
 use mcp_proto::limits::Limits;
+use mcp_server::{Resource, Service};
 use mcp_types::{
     ClientCapabilities, Implementation, Object, PromptsCapability, ResourcesCapability, Revision,
     ServerCapabilities, ToolsCapability, to_vec,
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use crate::model::{client, server};
 use crate::op::is_hostile;
 use crate::rng::Rng;
+use crate::stage::Stage;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -54,16 +56,21 @@ impl Config {
         } else {
             rng.pick(&LEGACY)
         };
-        let mut capacity = || rng.pick(&[1, 2, 3, 7, 64, 512, 4096, 1 << 20, 1 << 20]);
+        let mut capacity = || {
+            const WIDE: usize = 1 << 20;
+            rng.pick(&[
+                1, 7, 64, 512, 4096, WIDE, WIDE, WIDE, WIDE, WIDE, WIDE, WIDE,
+            ])
+        };
         let capacity = [capacity(), capacity()];
-        let mut delay = || rng.pick(&[0, 0, 0, 1, 100, 20_000, 3_000_000]);
+        let mut delay = || rng.pick(&[0, 0, 0, 0, 0, 0, 100, 20_000, 3_000_000]);
         let delay = [delay(), delay()];
         let mut limits = || Limits {
             max_message: rng.pick(&[700, 1500, 4 << 20]),
-            max_calls: rng.pick(&[1, 2, 4, 16, 256]),
-            max_requests: rng.pick(&[1, 2, 4, 16, 64]),
+            max_calls: rng.pick(&[1, 4, 16, 256, 256]),
+            max_requests: rng.pick(&[1, 4, 16, 64, 64]),
             request_timeout: Duration::from_micros(rng.pick(&[1, 1000, 1_000_000, 300_000_000])),
-            outbox_high: rng.pick(&[1, 50, 400, 3000, 256 << 10]),
+            outbox_high: rng.pick(&[1, 400, 3000, 256 << 10, 256 << 10, 256 << 10]),
             max_listens: rng.pick(&[1, 2, 16]),
             max_uris: rng.pick(&[0, 1, 3, 256]),
             max_uri: rng.pick(&[4, 2048]),
@@ -110,6 +117,8 @@ impl Config {
         let mut client = ClientProfile::new(Implementation::new("sim-client", "2"));
         let declared = rng.pick(&[
             r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#,
+            r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#,
+            r#"{"elicitation":{"form":{},"url":{}}}"#,
             r#"{"roots":{}}"#,
             "{}",
         ]);
@@ -137,6 +146,31 @@ impl Config {
         let mut profile = self.server.clone();
         profile.limits.max_calls += room;
         ServerConfig::compile(profile)
+    }
+
+    /// Serves other revisions.
+    pub fn set_revisions(&mut self, revisions: RevisionSet) {
+        self.server.revisions = revisions;
+    }
+
+    /// A whole server with the handlers of `stage`; `room` more calls than it is judged by.
+    #[must_use]
+    pub fn service(&self, stage: &Stage, key: Option<[u8; 32]>, room: usize) -> Service {
+        let mut limits = self.server_limits.clone();
+        limits.max_calls += room;
+        let resource = Resource::builder("a://1").name("one").read(|_, _| Ok("1"));
+        let mut server = stage
+            .server()
+            .resource(resource)
+            .limits(limits)
+            .revisions(self.server.revisions);
+        if let Some(key) = key {
+            server = server.sealing_key(key);
+        }
+        match server.build() {
+            Ok(service) => service,
+            Err(error) => unreachable!("the server of the stage is well formed: {error}"),
+        }
     }
 
     /// The machine's configuration.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::ClientEnd;
 use super::config::Config;
 use super::server::ServerEnd;
-use super::wire::{LARGEST, nth, portion, pump};
+use super::wire::{LARGEST, TURNS, nth, portion, pump};
 use super::{World, lies};
 use crate::failure::{Checked, require};
 use crate::model::client::{self as client_model, Outcome};
@@ -55,21 +55,24 @@ impl LinkLane {
         }
     }
 
+    /// What comes first.
+    ///
+    /// # Errors
+    /// The invariant that was broken.
+    pub fn begin(&mut self, world: &mut World) -> Checked {
+        self.client.begin(world)
+    }
+
     /// Whether one end has closed.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.server.closed || self.client.closed
     }
 
-    /// A configuration as hostile as this one.
+    /// Whether lies are told here.
     #[must_use]
-    pub fn successor(&self, chance: u32) -> u32 {
-        let chance = chance / 3 * 3;
-        if self.config.hostile {
-            chance
-        } else {
-            chance.checked_sub(1).unwrap_or(1)
-        }
+    pub fn is_hostile(&self) -> bool {
+        self.config.hostile
     }
 
     /// Does one operation.
@@ -88,7 +91,9 @@ impl LinkLane {
             }
             Verb::Cancel => self.client.cancel(world, a, b)?,
             Verb::Notify => self.client.notify(world, a)?,
-            Verb::Reply => self.client.reply(world, a, b)?,
+            Verb::Reply => self
+                .client
+                .reply(world, a, b, |_| json!({"roots":[],"n":b}))?,
             Verb::Speak => self.client.speak(a),
             Verb::Answer => self.server.answer(world, a, b)?,
             Verb::Progress => self.server.progress(world, a, b)?,
@@ -352,28 +357,44 @@ impl LinkLane {
 
     fn flow_up(&mut self, world: &mut World, max: usize) -> Checked {
         self.run_client(world)?;
-        self.pump_up(world, max);
-        self.server.run(world)?;
-        self.recv_up(world, max);
-        self.server.run(world)
+        // A narrow pipe takes many turns.
+        let until = self.up.moved.saturating_add(max as u64);
+        for _ in 0..TURNS {
+            let before = self.up.moved;
+            self.pump_up(world, max);
+            self.server.run(world)?;
+            self.recv_up(world, max);
+            self.server.run(world)?;
+            if self.up.moved == before || self.up.moved >= until {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn flow_down(&mut self, world: &mut World, max: usize) -> Checked {
         self.server.run(world)?;
-        self.pump_down(world, max);
-        self.run_client(world)?;
-        self.recv_down(world, max);
-        self.run_client(world)
+        let until = self.down.moved.saturating_add(max as u64);
+        for _ in 0..TURNS {
+            let before = self.down.moved;
+            self.pump_down(world, max);
+            self.run_client(world)?;
+            self.recv_down(world, max);
+            self.run_client(world)?;
+            if self.down.moved == before || self.down.moved >= until {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// When the next driver wants to wake up.
     #[must_use]
-    pub fn wakeup(&self, world: &World) -> Option<u64> {
+    pub fn wakeup(&self) -> Option<u64> {
         let server = self.server.link.poll_timeout().map(|w| w.at.as_micros());
         // A flush is no matter of time.
         let server = server.filter(|_| !self.server.out.is_full());
         let client = self.client.link.poll_timeout().map(|w| w.at.as_micros());
-        let _ = world;
         [server, client].into_iter().flatten().min()
     }
 

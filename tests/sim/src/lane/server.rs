@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::World;
 use super::config::Config;
 use super::heard::server_heard;
-use super::watch::{Causes, ServerWatch, contains};
+use super::watch::{Causes, ServerWatch, contains, shown};
 use super::wire::{LARGEST, at, compare, key_of, nth, remember, told, written};
 use crate::failure::{Checked, require};
 use crate::model::server::{self as server_model, LEVELS, Room, ServerModel};
@@ -477,18 +477,12 @@ impl ServerEnd {
                 let tag = &message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"];
                 self.last_ack = Some(tag.clone());
             }
-            if world.mutates(Mutation::SkipAck) && method.ends_with("/acknowledged") {
+            if world.mutation.is_none() {
+                watch.frame(message)?;
                 continue;
             }
-            watch.frame(message)?;
-            if world.mutates(Mutation::RepeatProgress) && method == "notifications/progress" {
-                watch.frame(message)?;
-            }
-            if world.mutates(Mutation::WidenFilter) && method.ends_with("/acknowledged") {
-                let mut more = message.clone();
-                more["method"] = json!("notifications/resources/updated");
-                more["params"]["uri"] = json!("a://never");
-                watch.frame(&more)?;
+            for message in shown(world, message) {
+                watch.frame(&message)?;
             }
         }
         Ok(())

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::World;
 use crate::failure::{Checked, require};
-use crate::model::tree;
+use crate::model::tree::{self, Form};
+use crate::mutation::Mutation;
 
 /// Watches what a server sends.
 #[derive(Debug, Default)]
@@ -133,15 +135,7 @@ impl ServerWatch {
             return Ok(());
         };
         let granted = &subscription.granted;
-        let allowed = match method {
-            Some("notifications/tools/list_changed") => granted["toolsListChanged"] == true,
-            Some("notifications/prompts/list_changed") => granted["promptsListChanged"] == true,
-            Some("notifications/resources/list_changed") => granted["resourcesListChanged"] == true,
-            Some("notifications/resources/updated") => granted["resourceSubscriptions"]
-                .as_array()
-                .is_some_and(|uris| uris.contains(&message["params"]["uri"])),
-            _ => false,
-        };
+        let allowed = allows(granted, message);
         require!(allowed, OnlyGranted, "granted {granted}, sent {message}");
         Ok(())
     }
@@ -150,6 +144,188 @@ impl ServerWatch {
     #[must_use]
     pub fn subscriptions(&self) -> usize {
         self.subscriptions.len()
+    }
+}
+
+/// Watches both directions of an honest stream from outside: ids, tokens and tags, and nothing of a call after
+/// its cancellation was read.
+#[derive(Debug, Default)]
+pub struct WireWatch {
+    live: BTreeMap<String, Request>,
+    /// Cancelled, but possibly not read yet.
+    dying: Vec<String>,
+    /// Ended.
+    dead: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Request {
+    token: Option<String>,
+    progress: Option<f64>,
+    listen: bool,
+    granted: Option<Value>,
+}
+
+impl WireWatch {
+    /// A line of the client reaches the server.
+    pub fn line(&mut self, line: &[u8]) {
+        let Ok(message) = tree::read(line) else {
+            return;
+        };
+        let id = message.id.as_ref().map(|id| id.value().to_string());
+        match (message.form, id) {
+            (Form::Request, Some(id)) => {
+                let token = message.meta("progressToken").map(|t| t.value().to_string());
+                let listen = message.method == "subscriptions/listen";
+                let request = Request {
+                    token,
+                    listen,
+                    ..Request::default()
+                };
+                self.live.insert(id, request);
+            }
+            (Form::Notification, _) if message.method == "notifications/cancelled" => {
+                let id = message.param("requestId").map(|id| id.value().to_string());
+                self.dying.extend(id);
+            }
+            _ => {}
+        }
+    }
+
+    /// The server has read everything.
+    pub fn passed(&mut self) {
+        for id in self.dying.drain(..) {
+            if self.live.remove(&id).is_some() {
+                self.dead.insert(id);
+            }
+        }
+    }
+
+    /// The server sends a message.
+    ///
+    /// # Errors
+    /// The invariant that it broke.
+    pub fn frame(&mut self, message: &Value) -> Checked {
+        let method = message["method"].as_str();
+        if let (None, Some(id)) = (method, message.get("id")) {
+            let id = id.to_string();
+            require!(
+                !self.dead.contains(&id),
+                SilentAfterCancel,
+                "an answer to what has ended: {message}"
+            );
+            require!(
+                self.live.remove(&id).is_some(),
+                NoCrossTalk,
+                "an answer to what nobody asked: {message}"
+            );
+            self.dead.insert(id);
+            return Ok(());
+        }
+        if method == Some("notifications/progress") {
+            let token = message["params"]["progressToken"].to_string();
+            let request = self
+                .live
+                .values_mut()
+                .find(|r| r.token.as_ref() == Some(&token));
+            let Some(request) = request else {
+                require!(
+                    false,
+                    SilentAfterCancel,
+                    "progress of what has ended: {message}"
+                );
+                return Ok(());
+            };
+            let value = message["params"]["progress"].as_f64().unwrap_or(f64::NAN);
+            let last = request.progress.replace(value);
+            require!(
+                !value.is_nan() && last.is_none_or(|last| value > last),
+                ProgressIncreases,
+                "{last:?} is followed by {message}"
+            );
+        }
+        let Some(id) = message.pointer(SUBSCRIPTION) else {
+            return Ok(());
+        };
+        let id = id.to_string();
+        require!(
+            !self.dead.contains(&id),
+            SilentAfterCancel,
+            "a notification of a subscription that has ended: {message}"
+        );
+        let Some(request) = self.live.get_mut(&id).filter(|request| request.listen) else {
+            require!(
+                false,
+                NoCrossTalk,
+                "a subscription that nobody has: {message}"
+            );
+            return Ok(());
+        };
+        if method == Some("notifications/subscriptions/acknowledged") {
+            let granted = message["params"]["notifications"].clone();
+            let twice = request.granted.replace(granted).is_some();
+            require!(!twice, AckFirst, "acknowledged twice: {message}");
+            return Ok(());
+        }
+        let Some(granted) = &request.granted else {
+            require!(false, AckFirst, "no acknowledgment before {message}");
+            return Ok(());
+        };
+        require!(
+            allows(granted, message),
+            OnlyGranted,
+            "granted {granted}, sent {message}"
+        );
+        Ok(())
+    }
+
+    /// An answer to what has ended.
+    #[must_use]
+    pub fn late(&self) -> Option<Value> {
+        let id: Value = serde_json::from_str(self.dead.first()?).ok()?;
+        Some(json!({"jsonrpc":"2.0","id":id,"result":{}}))
+    }
+
+    /// Ids of requests that have no answer.
+    #[must_use]
+    pub fn live(&self) -> Vec<String> {
+        self.live.keys().cloned().collect()
+    }
+}
+
+/// What whoever judges is shown of a message: that, or what a deliberate fault makes of it.
+#[must_use]
+pub fn shown(world: &World, message: &Value) -> Vec<Value> {
+    let method = message["method"].as_str().unwrap_or_default();
+    let acknowledged = method.ends_with("/acknowledged");
+    let mut shown = vec![message.clone()];
+    match world.mutation {
+        Some(Mutation::SkipAck) if acknowledged => shown.clear(),
+        Some(Mutation::RepeatProgress) if method == "notifications/progress" => {
+            shown.push(message.clone());
+        }
+        Some(Mutation::WidenFilter) if acknowledged => {
+            let mut more = message.clone();
+            more["method"] = json!("notifications/resources/updated");
+            more["params"]["uri"] = json!("a://never");
+            shown.push(more);
+        }
+        _ => {}
+    }
+    shown
+}
+
+/// Whether an acknowledgment named this kind of notification.
+#[must_use]
+pub fn allows(granted: &Value, message: &Value) -> bool {
+    match message["method"].as_str() {
+        Some("notifications/tools/list_changed") => granted["toolsListChanged"] == true,
+        Some("notifications/prompts/list_changed") => granted["promptsListChanged"] == true,
+        Some("notifications/resources/list_changed") => granted["resourcesListChanged"] == true,
+        Some("notifications/resources/updated") => granted["resourceSubscriptions"]
+            .as_array()
+            .is_some_and(|uris| uris.contains(&message["params"]["uri"])),
+        _ => false,
     }
 }
 

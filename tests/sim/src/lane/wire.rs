@@ -19,6 +19,9 @@ use crate::pipe::Pipe;
 /// How long the largest frame of an honest application is.
 pub const LARGEST: usize = 24 << 10;
 
+/// How often bytes are moved on in one operation.
+pub const TURNS: u32 = 100;
+
 /// The present.
 #[must_use]
 pub fn at(world: &World) -> Now {

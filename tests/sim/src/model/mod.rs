@@ -12,6 +12,8 @@ pub mod tree;
 pub struct Splitter {
     max: usize,
     buffer: Vec<u8>,
+    /// So many bytes have no ending in them.
+    searched: usize,
     skipping: bool,
     begun: bool,
 }
@@ -34,6 +36,7 @@ impl Splitter {
         Self {
             max,
             buffer: Vec::new(),
+            searched: 0,
             skipping: false,
             begun: false,
         }
@@ -47,6 +50,7 @@ impl Splitter {
     /// Drops what is there.
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.searched = 0;
     }
 
     /// The next line.
@@ -61,17 +65,21 @@ impl Splitter {
             self.begun = true;
         }
         loop {
-            let Some(at) = self.buffer.iter().position(|b| *b == b'\n') else {
+            let mut unseen = self.buffer[self.searched..].iter();
+            let Some(at) = unseen.position(|b| *b == b'\n') else {
+                self.searched = self.buffer.len();
                 let spare = usize::from(self.buffer.last() == Some(&b'\r'));
                 if self.skipping || self.buffer.len() - spare > self.max {
-                    self.buffer.clear();
+                    self.clear();
                     if !core::mem::replace(&mut self.skipping, true) {
                         return Split::TooLong;
                     }
                 }
                 return Split::More;
             };
+            let at = self.searched + at;
             let mut line: Vec<u8> = self.buffer.drain(..=at).collect();
+            self.searched = 0;
             line.pop();
             if core::mem::take(&mut self.skipping) {
                 continue;
@@ -91,6 +99,7 @@ impl Splitter {
     /// The rest, when nothing more comes.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
         let mut line = core::mem::take(&mut self.buffer);
+        self.searched = 0;
         if line.last() == Some(&b'\r') {
             line.pop();
         }

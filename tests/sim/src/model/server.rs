@@ -166,6 +166,16 @@ struct Call {
     subscription: Option<(Filter, Dirt)>,
 }
 
+impl Call {
+    /// Whether it has something to say.
+    fn is_loud(&self) -> bool {
+        self.waiting.is_some()
+            || self.subscription.as_ref().is_some_and(|(filter, dirt)| {
+                dirt.lists != [false; 3] || filter.uris.iter().any(|u| dirt.uris.contains(u))
+            })
+    }
+}
+
 #[derive(Debug)]
 struct Ask {
     call: Key,
@@ -284,15 +294,11 @@ impl ServerModel {
     /// Whether frames wait to be written.
     #[must_use]
     pub fn has_frames(&self) -> bool {
-        self.calls.iter().any(|(_, call)| {
-            call.waiting.is_some()
-                || call.subscription.as_ref().is_some_and(|(filter, dirt)| {
-                    dirt.lists != [false; 3] || filter.uris.iter().any(|u| dirt.uris.contains(u))
-                })
-        }) || self
-            .session
-            .as_ref()
-            .is_some_and(|s| s.dirt.lists != [false; 3] || !s.dirt.uris.is_empty())
+        self.calls.iter().any(|(_, call)| call.is_loud())
+            || self
+                .session
+                .as_ref()
+                .is_some_and(|s| s.dirt.lists != [false; 3] || !s.dirt.uris.is_empty())
     }
 
     fn full(&self, room: &Room<'_>) -> bool {
@@ -352,7 +358,9 @@ impl ServerModel {
     }
 
     fn write_frames(&mut self, room: &Room<'_>) {
-        for key in self.calls.keys() {
+        let loud = self.calls.iter().filter(|(_, call)| call.is_loud());
+        let loud: Vec<Key> = loud.map(|(key, _)| key).collect();
+        for key in loud {
             if !self.full(room) {
                 self.flush_progress(key);
             }
