@@ -7,7 +7,7 @@
 pub fn of_client(kind: u32, x: u32, id: &str, ask: u64) -> Vec<u8> {
     const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
     let n = x % 7;
-    let line = match kind % 47 {
+    let line = match kind % 48 {
         0 => "INFO ready".into(),
         1 => "[]".into(),
         2 => format!(r#"[{{"jsonrpc":"2.0","id":{n},"method":"ping"}}]"#),
@@ -145,7 +145,13 @@ pub fn of_client(kind: u32, x: u32, id: &str, ask: u64) -> Vec<u8> {
         45 => format!(
             r#"{{"jsonrpc":"2.0","id":{n},"method":"initialize","params":{{"protocolVersion":"2025-03-26","capabilities":{{"roots":{{}}}},"clientInfo":{{"name":"l","version":"0"}}}}}}"#
         ),
-        _ => format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"a":{x}}}}}"#),
+        46 => format!(r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"a":{x}}}}}"#),
+        _ => {
+            let token = "t".repeat(251 + n as usize);
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{n},"method":"tools/call","params":{{"_meta":{{"progressToken":"{token}"}},"name":"t"}}}}"#
+            )
+        }
     };
     let mut line = line.into_bytes();
     line.push(b'\n');

@@ -158,6 +158,8 @@ pub enum Change {
 struct Call {
     id: Value,
     modern: bool,
+    /// Its complete result must have caching hints.
+    hints: bool,
     messages: bool,
     token: Option<Value>,
     level: Option<usize>,
@@ -200,6 +202,15 @@ pub const LEVELS: [&str; 8] = [
     "critical",
     "alert",
     "emergency",
+];
+
+/// Methods whose modern results must say how long they hold.
+const HINTED: [&str; 5] = [
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
 ];
 
 const MODERN: &str = "2026-07-28";
@@ -545,6 +556,7 @@ impl ServerModel {
         let mut call = Call {
             id: id.clone(),
             modern: true,
+            hints: HINTED.contains(&message.method.as_str()),
             messages: true,
             token,
             level,
@@ -702,6 +714,7 @@ impl ServerModel {
                 let call = Call {
                     id: id.clone(),
                     modern: false,
+                    hints: false,
                     messages: revision >= "2025-03-26",
                     token,
                     level: self.shape.logging.then_some(least),
@@ -858,6 +871,10 @@ impl ServerModel {
         let mut result = result;
         if call.modern {
             let meta = result.as_object_mut().and_then(|r| r.remove("_meta"));
+            if call.hints && result["resultType"] == "complete" && result.get("ttlMs").is_none() {
+                result["ttlMs"] = json!(0);
+                result["cacheScope"] = json!("private");
+            }
             result["_meta"] = json!({"io.modelcontextprotocol/serverInfo":self.shape.info});
             for (name, value) in meta.iter().flat_map(|m| m.as_object()).flatten() {
                 result["_meta"][name] = value.clone();
@@ -1046,10 +1063,11 @@ fn number(value: f64) -> Value {
     }
 }
 
-/// A progress token is a string or an integer, however that is written.
+/// A progress token is a string or an integer, however that is written, and as short as an id.
 fn token(message: &Message) -> Result<Option<Value>, Refusal> {
     match message.meta("progressToken") {
         None => Ok(None),
+        Some(token) if token.written() > tree::MAX_ID => Err(-32602),
         Some(token) => identifier(token).map(Some).ok_or(-32602),
     }
 }

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value};
 
 const MAX_DEPTH: u32 = 64;
-const MAX_ID: usize = 256;
+/// The length of the longest id.
+pub const MAX_ID: usize = 256;
 
 /// A JSON value as it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,16 @@ impl Tree {
         match self {
             Self::Number(raw) if integer(raw) => raw.parse().ok(),
             _ => None,
+        }
+    }
+
+    /// How long a text without escapes, or a number, was when it was written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        match self {
+            Self::Number(raw) => raw.len(),
+            Self::Text(text) => text.len() + 2,
+            _ => 0,
         }
     }
 
