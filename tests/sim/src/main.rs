@@ -154,7 +154,9 @@ fn report(arguments: &Arguments, seed: u64, violation: &Violation) {
         println!("the trace does not shrink");
         return;
     };
-    let comment = format!("seed {seed}\n{}", short.failure);
+    let failure = short.failure.to_string();
+    let failure: String = failure.chars().take(400).collect();
+    let comment = format!("seed {seed}\n{failure}");
     let text = trace::write(&comment, &ops);
     println!("{text}");
     let name = format!("{}-{seed}.trace", violation.failure.invariant.name());
