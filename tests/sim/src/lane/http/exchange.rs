@@ -138,10 +138,15 @@ impl HttpLane {
 
     /// Polls what has a reason to be polled.
     pub(super) fn drive(&mut self, world: &mut World, a: u32) -> Checked {
+        self.drive_some(world, a, usize::MAX)
+    }
+
+    /// Looks at `some` of the responses, whoever else waits longer.
+    pub(super) fn drive_some(&mut self, world: &mut World, a: u32, some: usize) -> Checked {
         self.tasks.pass(world.now);
         self.tasks.run();
         let len = self.exchanges.len();
-        for offset in 0..len {
+        for offset in 0..len.min(some) {
             let at = (a as usize + offset) % len;
             let due = self.exchanges[at]
                 .wakeup

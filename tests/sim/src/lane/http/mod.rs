@@ -163,9 +163,9 @@ impl HttpLane {
             Verb::PumpUp | Verb::RecvUp | Verb::FlowUp | Verb::RunClient => {
                 self.feed(world, a, b)?;
             }
-            Verb::PumpDown | Verb::RecvDown | Verb::FlowDown | Verb::RunServer => {
-                self.drive(world, a)?;
-            }
+            Verb::PumpDown | Verb::RecvDown => self.drive_some(world, a, 1)?,
+            Verb::FlowDown if b & 1 == 0 => self.drive_some(world, a, 3)?,
+            Verb::FlowDown | Verb::RunServer => self.drive(world, a)?,
             Verb::Probe => self.probe(world, a)?,
             Verb::LieUp | Verb::Corrupt => self.lie(world, a, b)?,
             Verb::LieDown | Verb::Stall | Verb::Finish => self.tasks.run(),

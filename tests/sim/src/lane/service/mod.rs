@@ -1,28 +1,32 @@
 //! A client's link and a whole server: the framework's connection, real handlers, real questions.
 //!
-//! Owns the driver of the connection, which polls it when something was read or flushed, when it was woken and
-//! when its time has come; and the user behind the client, who answers questions honestly or not at all.
+//! Owns what lies between the two ends, and what must hold for both.
+
+mod host;
+mod user;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use bytes::BytesMut;
 use mcp_proto::outbox::Outbox;
-use mcp_server::{Connection, Service};
-use serde_json::{Value, json};
+use mcp_server::Connection;
+use serde_json::Value;
 
-use super::client::{ClientEnd, Pending, Question};
+use super::client::ClientEnd;
 use super::config::Config;
-use super::watch::{Causes, WireWatch, shown};
-use super::wire::{LARGEST, TURNS, at, portion, pump, told, written};
+use super::watch::{Causes, WireWatch};
+use super::wire::{LARGEST, TURNS, portion, pump};
 use super::{World, lies};
 use crate::failure::{Checked, require};
-use crate::model::client::Outcome;
 use crate::mutation::Mutation;
 use crate::op::{Op, Verb};
 use crate::pipe::Pipe;
-use crate::stage::{Flag, Stage, Tasks, is_said_for};
+use crate::stage::{Flag, Stage, Tasks};
+use host::Host;
+use user::Errand;
+pub use user::{plan, said};
 
 /// See the module.
 #[derive(Debug)]
@@ -40,32 +44,6 @@ pub struct ServiceLane {
     errands: BTreeMap<u64, Errand>,
     /// Calls that need input, with what the user says.
     retries: VecDeque<(Errand, Value)>,
-}
-
-/// A connection and its driver.
-#[derive(Debug)]
-struct Host {
-    service: Service,
-    connection: Connection,
-    input: BytesMut,
-    out: Outbox,
-    flag: Arc<Flag>,
-    waker: Waker,
-    watch: WireWatch,
-    causes: Causes,
-    dirty: bool,
-    reads: bool,
-    over: bool,
-    done: bool,
-    wakeup: Option<u64>,
-}
-
-/// A call of a tool.
-#[derive(Clone, Debug)]
-struct Errand {
-    n: u64,
-    plan: String,
-    tool: &'static str,
 }
 
 impl ServiceLane {
@@ -197,63 +175,6 @@ impl ServiceLane {
         self.limits()
     }
 
-    fn request(&mut self, world: &mut World, a: u32, b: u32) -> Checked {
-        world.nonce += 1;
-        let nonce = world.nonce;
-        let modern = self.client.revision.is_modern();
-        // Only an honest client that shook hands can expect anything.
-        let (method, params) = match a % 24 {
-            0..=15 => {
-                let errand = Errand {
-                    n: nonce,
-                    plan: plan(b >> 9, a >> 8),
-                    tool: if a & 256 == 0 { "act" } else { "other" },
-                };
-                let params = errand.params();
-                self.errands.insert(nonce, errand);
-                ("tools/call", params)
-            }
-            16 => ("tools/list", json!({})),
-            17 => ("resources/read", json!({"uri":"a://1"})),
-            18 => ("tools/call", json!({"name":"none","arguments":{}})),
-            19..=21 if modern => {
-                let mut filter = json!({"toolsListChanged":a & 256 != 0});
-                if a & 512 != 0 {
-                    filter["resourceSubscriptions"] = json!(["a://1"]);
-                }
-                ("subscriptions/listen", json!({"notifications":filter}))
-            }
-            19 | 20 => (
-                "initialize",
-                json!({"protocolVersion":self.client.revision.as_str(),
-                    "capabilities":{"elicitation":{},"roots":{}},
-                    "clientInfo":{"name":"sim-client","version":"2"}}),
-            ),
-            21 => ("resources/subscribe", json!({"uri":"a://1"})),
-            22 => ("nope", json!({})),
-            _ => ("tools/list", json!({"cursor":"x"})),
-        };
-        self.client.request(world, method, &params, nonce, b)
-    }
-
-    /// Answers a question of a legacy server, or repeats a modern call with the answers.
-    fn reply(&mut self, world: &mut World, a: u32, b: u32) -> Checked {
-        if let Some((errand, more)) = self.retries.pop_front() {
-            if b & 15 == 0 {
-                // The user went away.
-                return Ok(());
-            }
-            world.nonce += 1;
-            let nonce = world.nonce;
-            let mut params = errand.params();
-            params["requestState"] = more["requestState"].clone();
-            params["inputResponses"] = more["inputResponses"].clone();
-            self.errands.insert(nonce, errand);
-            return self.client.request(world, "tools/call", &params, nonce, b);
-        }
-        self.client.reply(world, a, b, answer)
-    }
-
     fn open_gate(&self, a: u32) {
         let waiting = self.stage.waiting();
         if let Some(n) = waiting.get(a as usize % waiting.len().max(1)) {
@@ -375,8 +296,6 @@ impl ServiceLane {
         Ok(())
     }
 
-    // Drivers.
-
     /// When the next driver wants to wake up.
     #[must_use]
     pub fn wakeup(&self) -> Option<u64> {
@@ -404,147 +323,12 @@ impl ServiceLane {
         self.run_client(world)
     }
 
-    fn run_server(&mut self, world: &mut World) -> Checked {
-        for round in 0.. {
-            if !self.server.flag.take() && !self.server.dirty || self.server.done {
-                return Ok(());
-            }
-            require!(
-                round < 1000,
-                NoHotLoop,
-                "the connection wakes itself for ever"
-            );
-            self.server.dirty = false;
-            self.poll_server(world)?;
-        }
-        Ok(())
-    }
-
-    /// Polls the connection once; says how many messages it wrote.
-    fn poll_server(&mut self, world: &mut World) -> Checked<usize> {
-        world.steps += 1;
-        let host = &mut self.server;
-        let before = host.out.len();
-        let mut cx = Context::from_waker(&host.waker);
-        let demand = host
-            .connection
-            .poll(&mut cx, at(world), &mut host.input, &mut host.out);
-        let (messages, _) = written(&host.out, before)?;
-        world.events += messages.len() as u64;
-        if self.clean && self.whole {
-            for message in &messages {
-                if world.mutation.is_none() {
-                    host.watch.frame(message)?;
-                    continue;
-                }
-                for message in shown(world, message) {
-                    host.watch.frame(&message)?;
-                }
-            }
-        }
-        host.reads = demand.read;
-        if demand.read {
-            host.watch.passed();
-            if world.mutates(Mutation::FrameAfterCancel)
-                && self.clean
-                && let Some(message) = host.watch.late()
-            {
-                host.watch.frame(&message)?;
-            }
-        }
-        host.done |= demand.done;
-        if demand.cut && !demand.done {
-            // The time for a graceful end is over: what was not written is lost.
-            host.done = true;
-            self.whole = false;
-            self.down.finish();
-            host.out = Outbox::new(self.config.server_limits.outbox_high);
-        }
-        host.wakeup = told(world, demand.wakeup.map(|at| at.as_micros()));
-        if host.done {
-            // The driver flushes and closes.
-            self.up.cut();
-        }
-        require!(
-            host.out.is_full()
-                || host.done
-                || host.flag.is_set()
-                || host.wakeup.is_none_or(|wakeup| wakeup > world.now),
-            NoHotLoop,
-            "the connection has nothing to do at {} and wants to be polled at {:?}",
-            world.now,
-            host.wakeup
-        );
-        Ok(messages.len())
-    }
-
-    fn probe(&mut self, world: &mut World) -> Checked {
-        let host = &self.server;
-        let due = host.wakeup.is_some_and(|at| at <= world.now);
-        if host.dirty || host.done || host.flag.is_set() || due {
-            return Ok(());
-        }
-        let (before, started) = (host.out.len(), self.stage.started());
-        let wrote = self.poll_server(world)?;
-        require!(
-            wrote == 0 && self.server.out.len() == before && self.stage.started() == started,
-            NoLostWakeup,
-            "the connection had {wrote} messages to say and nobody knew"
-        );
-        Ok(())
-    }
-
     fn run_client(&mut self, world: &mut World) -> Checked {
         let honest = self.clean && self.whole;
         self.client.honest = honest;
         self.client.run(world)?;
         for (token, pending, outcome) in core::mem::take(&mut self.client.ended) {
             self.ended(world, token, &pending, outcome)?;
-        }
-        Ok(())
-    }
-
-    fn ended(&mut self, world: &World, token: u64, pending: &Pending, outcome: Outcome) -> Checked {
-        let honest = self.clean && self.whole;
-        let errand = self.errands.remove(&token);
-        require!(
-            !honest || outcome != Outcome::Invalid,
-            HonestPeersAgree,
-            "an honest answer to {} is invalid",
-            pending.method
-        );
-        let Some(errand) = errand.filter(|_| self.clean) else {
-            return Ok(());
-        };
-        match outcome {
-            Outcome::Complete(mut result) => {
-                if world.mutates(Mutation::CrossTalk) {
-                    result["content"][0]["text"] = json!(format!("{}:", errand.n + 1));
-                }
-                let text = result["content"][0]["text"].as_str().unwrap_or_default();
-                let said = if result["isError"] == true {
-                    // The client refused, the handler failed, or the revision has no questions.
-                    errand.plan.contains(['f', 'e', '2', 'x'])
-                } else {
-                    is_said_for(text, errand.n)
-                };
-                require!(said, NoCrossTalk, "{errand:?} was answered with {result}");
-            }
-            Outcome::InputRequired(result) => {
-                require!(
-                    errand.plan.contains(['e', '2']),
-                    NoCrossTalk,
-                    "{errand:?} asks nothing: {result}"
-                );
-                let mut responses = json!({});
-                for (key, request) in result["inputRequests"].as_object().into_iter().flatten() {
-                    responses[key] = said(&request["params"]);
-                }
-                let more = json!({"requestState":result["requestState"],
-                    "inputResponses":responses});
-                self.retries.push_back((errand, more));
-            }
-            _ => {}
         }
         Ok(())
     }
@@ -684,39 +468,5 @@ impl ServiceLane {
         );
         drop(kept);
         Ok(())
-    }
-}
-
-impl Errand {
-    fn params(&self) -> Value {
-        json!({"name":self.tool,"arguments":{"n":self.n,"plan":self.plan}})
-    }
-}
-
-/// What a handler does.
-#[must_use]
-pub fn plan(mut chance: u32, seed: u32) -> String {
-    const STEPS: &[u8] = b"ppplwweee2cuxfbk";
-    chance ^= seed.rotate_left(16);
-    let mut plan = String::new();
-    while plan.len() < 6 && !chance.is_multiple_of(8) {
-        plan.push(char::from(STEPS[(chance >> 3) as usize % STEPS.len()]));
-        chance = chance.rotate_right(7);
-        chance = chance.wrapping_mul(0x9e37_79b1);
-    }
-    plan
-}
-
-/// What the user says to a form: what it asks to repeat.
-#[must_use]
-pub fn said(params: &Value) -> Value {
-    json!({"action":"accept","content":{"answer":params["message"]}})
-}
-
-fn answer(question: &Question) -> Value {
-    let params: Value = serde_json::from_str(&question.params).unwrap_or_default();
-    match question.method.as_str() {
-        "elicitation/create" => said(&params),
-        _ => json!({"roots":[]}),
     }
 }
