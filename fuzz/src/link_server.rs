@@ -105,6 +105,7 @@ struct World {
     draining: bool,
     line: Vec<u8>,
     batch: Vec<String>,
+    revisions: RevisionSet,
     max_calls: usize,
     high: usize,
 }
@@ -162,6 +163,7 @@ impl World {
         }
         profile.limits.violations = if shape & 8 == 8 { 2 } else { 1000 };
         let (max_calls, high) = (profile.limits.max_calls, profile.limits.outbox_high);
+        let revisions = profile.revisions;
         Self {
             link: Link::new(ServerConfig::compile(profile).into()),
             input: BytesMut::new(),
@@ -178,6 +180,7 @@ impl World {
             draining: false,
             line: Vec::new(),
             batch: Vec::new(),
+            revisions,
             unheard: BTreeSet::new(),
             changes: BTreeMap::new(),
             listening: BTreeSet::new(),
@@ -485,7 +488,12 @@ impl World {
                 // Both eras, told apart by the message.
                 let modern = inbound.envelope.meta_version.is_some()
                     || inbound.envelope.meta_capabilities.is_some();
-                assert!(context.is_modern() || !modern || context.revision.is_modern() == modern);
+                // A server without the modern era has no use for what a message says of itself.
+                assert!(
+                    context.is_modern() || !modern || !self.revisions.has_modern(),
+                    "taken for legacy: {inbound:?}"
+                );
+                assert!(self.revisions.contains(context.revision));
             }
             LinkEvent::Listening { id, filter } => {
                 assert!(!self.draining && !self.closed);
