@@ -5,8 +5,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use mcp_proto::http::accept::{accepts, is_json_body};
 use mcp_proto::http::admit::{HeadRules, SessionHeader, Verdict, admit, guard};
-use mcp_proto::http::host::Authority;
-use mcp_proto::http::origin::Origin;
+use mcp_proto::http::host::{AllowedHosts, Authority};
+use mcp_proto::http::origin::{AllowedOrigins, Origin};
 use url::{Host, Url};
 
 /// `METHOD target` on the first line, one header on each further line.
@@ -44,6 +44,7 @@ fn is_loopback(url: &Url) -> bool {
 pub(crate) fn run(data: &[u8]) {
     if let Some(parts) = head(data) {
         judged(&parts);
+        listed(&parts);
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let mut lines = text.lines();
@@ -117,6 +118,49 @@ fn judged(parts: &Parts) {
                 session(&header);
             }
         }
+    }
+}
+
+/// A server with lists of hosts and pages: what passes is on them, as a browser reads it.
+fn listed(parts: &Parts) {
+    const HOSTS: [&str; 3] = ["api.example.com:8443", "b.example", "[2001:db8::1]:443"];
+    const ORIGINS: [&str; 3] = [
+        "https://app.example.com",
+        "http://b.example:81",
+        "http://[2001:db8::1]",
+    ];
+    let mut rules = HeadRules::new(1 << 20, true);
+    rules.hosts = AllowedHosts::list(HOSTS).expect("hosts");
+    rules.origins = AllowedOrigins::list(ORIGINS).expect("origins");
+    let Ok(origin) = guard(&rules, parts) else {
+        return;
+    };
+    let given = parts.headers.get("host").map(|host| {
+        let host = host.to_str().expect("judged as text");
+        Authority::parse(host).expect("an authority that is admitted is one")
+    });
+    let target = parts.uri.authority().map(|authority| {
+        Authority::parse(authority.as_str()).expect("an authority that is admitted is one")
+    });
+    assert!(given.is_some() || target.is_some());
+    for authority in given.iter().chain(&target) {
+        let url = match authority.port {
+            Some(port) => format!("http://{}:{port}/", authority.host),
+            None => format!("http://{}/", authority.host),
+        };
+        let url = Url::parse(&url).expect("an authority that is admitted is one");
+        let listed = match (url.host_str(), authority.port) {
+            (Some("api.example.com"), port) => port == Some(8443),
+            (Some("b.example"), _) => true,
+            (Some("[2001:db8::1]"), port) => port.is_none_or(|port| port == 443),
+            _ => false,
+        };
+        assert!(listed || is_loopback(&url), "{url}");
+    }
+    if let Some(origin) = origin {
+        let url = Url::parse(origin).expect("an origin that is admitted is one");
+        let origin = url.origin().ascii_serialization();
+        assert!(ORIGINS.contains(&&*origin), "{origin}");
     }
 }
 
