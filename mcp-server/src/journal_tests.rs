@@ -178,6 +178,8 @@ fn a_state_expires_and_never_comes_from_the_future() {
         sealer.open(&bound(), &state, NOW + LIFETIME_MS),
         Err(BadState::Expired)
     );
+    // Two lives ahead is as far as a replica's clock may be.
+    assert!(sealer.open(&bound(), &state, NOW - LIFETIME_MS).is_ok());
     assert_eq!(
         sealer.open(&bound(), &state, NOW - LIFETIME_MS - 1),
         Err(BadState::Expired)
@@ -231,6 +233,66 @@ fn what_does_not_fit_is_neither_issued_nor_read() {
         sealer.open(&bound(), &"A".repeat(MAX_STATE + 1), NOW),
         Err(BadState::TooLarge)
     );
+}
+
+#[test]
+fn a_state_may_be_as_long_as_the_limit() {
+    let limited = |max_state| {
+        let limits = Limits {
+            max_state,
+            ..Limits::default()
+        };
+        Sealer::ephemeral([1; 32], &limits)
+    };
+    let length = sealed(&limited(MAX_STATE)).len();
+    let exact = limited(length);
+    assert_eq!(
+        exact.open(&bound(), &sealed(&exact), NOW),
+        Ok(journal()),
+        "exactly"
+    );
+    assert_eq!(
+        limited(length - 1).seal(&bound(), &journal()),
+        Err(TooLarge(length))
+    );
+    assert_eq!(
+        limited(length - 1).open(&bound(), &sealed(&exact), NOW),
+        Err(BadState::TooLarge)
+    );
+}
+
+#[test]
+fn every_chain_is_a_new_one() {
+    let sealer = Sealer::ephemeral([1; 32], &Limits::default());
+    let other = Sealer::ephemeral([2; 32], &Limits::default());
+    let chains = [sealer.chain(), sealer.chain(), other.chain()];
+    assert!(chains[0] != chains[1] && chains[0] != chains[2] && chains[1] != chains[2]);
+}
+
+#[test]
+fn each_refusal_says_what_was_wrong_with_which_parameter() {
+    for (refusal, wrong) in [
+        (BadState::TooLarge, "longer"),
+        (BadState::Foreign, "not valid for this request"),
+        (BadState::Expired, "expired"),
+    ] {
+        let message = refusal.message();
+        assert!(message.starts_with("params.requestState"), "{message}");
+        assert!(message.contains(wrong), "{message}");
+    }
+}
+
+/// They are in states that outlive a process, and that other replicas read.
+#[test]
+fn digests_are_the_same_in_every_version() {
+    for (parts, expected) in [
+        (&[][..], 0xcbf2_9ce4_8422_2325),
+        (&["a"], 0x089b_c907_b544_c769),
+        (&["ab", "c"], 0x20ba_9b30_25a8_b421),
+        (&["a", "bc"], 0xa0a3_542c_19b9_00ab),
+    ] {
+        assert_eq!(digest(parts), expected, "{parts:?}");
+    }
 }
 
 #[test]
