@@ -11,7 +11,7 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::ask::{AskError, Asks};
 use crate::call::CallSink;
 use crate::outcome::Outcome;
 use crate::script::Script;
+use crate::sync::{Mutex, MutexGuard};
 
 /// How many log messages wait at most, and how many bytes they hold. Beyond, they are counted and dropped.
 const MAX_LOGS: usize = 256;

@@ -4,8 +4,8 @@
 //! first; if it is ready, the answer is written at once: no task, no channel, no lock across await.
 //! Must never touch a socket, a clock or a runtime: the driver moves the bytes and tells the time.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{self, Poll, Wake, Waker};
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -21,6 +21,7 @@ use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
 use crate::journal::Sealer;
 use crate::later::{self, Later, Letters};
+use crate::wakes::{CallWake, Wakes};
 
 /// What the driver has to do before it polls again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,54 +331,6 @@ impl Connection {
         self.slots
             .iter()
             .position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
-    }
-}
-
-/// Which slots were woken, and whom to tell.
-#[derive(Debug, Default)]
-struct Wakes {
-    state: Mutex<(Vec<usize>, Option<Waker>)>,
-}
-
-impl Wakes {
-    fn set_parent(&self, waker: &Waker) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.1.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            state.1 = Some(waker.clone());
-        }
-    }
-
-    fn take(&self, into: &mut Vec<usize>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        core::mem::swap(&mut state.0, into);
-    }
-
-    fn wake(&self, key: usize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.0.contains(&key) {
-            state.0.push(key);
-        }
-        let parent = state.1.clone();
-        drop(state);
-        if let Some(parent) = parent {
-            parent.wake();
-        }
-    }
-}
-
-/// The waker of one slot.
-struct CallWake {
-    key: usize,
-    wakes: Arc<Wakes>,
-}
-
-impl Wake for CallWake {
-    fn wake(self: Arc<Self>) {
-        self.wakes.wake(self.key);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wakes.wake(self.key);
     }
 }
 

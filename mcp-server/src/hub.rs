@@ -12,11 +12,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{self, Waker};
 
 use mcp_proto::id::CallId;
 use mcp_proto::server::{Change, Filter};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// How many listeners are marked before the registry is released and the woken ones are told.
 const CHUNK: usize = 1024;

@@ -46,6 +46,8 @@ mod form;
 mod formats;
 pub mod http;
 mod hub;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod journal;
 mod later;
 #[cfg(doctest)]
@@ -67,9 +69,11 @@ mod service;
 mod state;
 mod suggest;
 mod suspend;
+mod sync;
 mod template;
 mod tool;
 mod validate;
+mod wakes;
 
 pub use self::http::{Begin, HttpCall, HttpOptions, HttpServer};
 pub use argument::{Arguments, FromArgument};

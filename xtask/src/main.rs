@@ -35,7 +35,7 @@ struct Run {
 type Part = fn(&Run) -> Outcome;
 
 /// The parts in the order in which they run: the cheap ones first, so that a small slip is seen early.
-const PARTS: [(&str, Part, &str); 10] = [
+const PARTS: [(&str, Part, &str); 11] = [
     ("fmt", rust::format, "rustfmt changes nothing"),
     (
         "lint",
@@ -57,6 +57,11 @@ const PARTS: [(&str, Part, &str); 10] = [
         "unit",
         rust::unit,
         "unit, property, matrix and documentation tests",
+    ),
+    (
+        "interleavings",
+        rust::interleavings,
+        "what threads share, in every order of events",
     ),
     (
         "counts",

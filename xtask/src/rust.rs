@@ -60,14 +60,30 @@ pub(crate) fn documentation(run: &Run) -> Outcome {
     ))
 }
 
+/// What threads share, in every order of events. Built apart, since the primitives are others.
+pub(crate) fn interleavings(run: &Run) -> Outcome {
+    let mut command = Command::new(cargo());
+    command
+        .args(["test", "--package", "mcp-server", "--lib", "interleavings"])
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", run.workspace.target.join("loom"))
+        .current_dir(&run.workspace.root);
+    counted(&mut command)
+}
+
 /// Every test of the workspace. Only what is not `ok` is shown.
 pub(crate) fn unit(run: &Run) -> Outcome {
-    let mut count = Count::default();
     let mut command = Command::new(cargo());
     command
         .args(["test", "--workspace", "--all-features", "--no-fail-fast"])
         .current_dir(&run.workspace.root);
-    let ended = process::lines(&mut command, Duration::from_secs(1500), |line| {
+    counted(&mut command)
+}
+
+/// Runs `cargo test` and counts what it says.
+fn counted(command: &mut Command) -> Outcome {
+    let mut count = Count::default();
+    let ended = process::lines(command, Duration::from_secs(1500), |line| {
         if let Some(found) = test_result(line) {
             count.add(found);
         }

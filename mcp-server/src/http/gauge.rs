@@ -3,23 +3,25 @@
 //! Owns a counter with a limit and the list of wakers to ring at shutdown. Must never wake under a lock.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
+
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A count with a limit.
 #[derive(Debug)]
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     count: AtomicUsize,
     max: usize,
 }
 
 /// One unit of a [`Gauge`], given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Gauge>);
+pub(crate) struct Permit(Arc<Gauge>);
 
 impl Gauge {
-    pub(super) fn new(max: usize) -> Arc<Self> {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
             count: AtomicUsize::new(0),
             max,
@@ -27,7 +29,7 @@ impl Gauge {
     }
 
     /// A unit, unless the limit is reached.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Permit> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
         let below = |count: usize| (count < self.max).then_some(count + 1);
         self.count
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
@@ -35,7 +37,7 @@ impl Gauge {
         Some(Permit(Arc::clone(self)))
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
 }
@@ -48,30 +50,30 @@ impl Drop for Permit {
 
 /// Rings once, for everybody who watches.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     rung: AtomicBool,
     watchers: Mutex<(u64, BTreeMap<u64, Waker>)>,
 }
 
 /// A watcher's place; dropping it leaves.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     bell: Arc<Bell>,
     place: u64,
 }
 
 impl Bell {
-    pub(super) fn has_rung(&self) -> bool {
+    pub(crate) fn has_rung(&self) -> bool {
         self.rung.load(Ordering::Acquire)
     }
 
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         let watchers = core::mem::take(&mut self.lock().1);
         watchers.into_values().for_each(Waker::wake);
     }
 
-    pub(super) fn watch(self: &Arc<Self>) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
         let mut watchers = self.lock();
         watchers.0 += 1;
         Watch {
@@ -87,7 +89,7 @@ impl Bell {
 
 impl Watch {
     /// Whether the bell has rung; wakes `waker` when it does.
-    pub(super) fn poll(&self, waker: &Waker) -> bool {
+    pub(crate) fn poll(&self, waker: &Waker) -> bool {
         let mut watchers = self.bell.lock();
         match watchers.1.get_mut(&self.place) {
             Some(known) if known.will_wake(waker) => drop(watchers),

@@ -13,7 +13,7 @@
 mod active;
 mod batch;
 mod call;
-mod gauge;
+pub(crate) mod gauge;
 mod lane;
 mod legacy;
 mod options;
