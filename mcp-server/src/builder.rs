@@ -13,6 +13,7 @@ use mcp_types::{
     ToolsCapability,
 };
 
+use crate::check::Nulls;
 use crate::hub::Hub;
 use crate::problem::{BuildError, Problem, check_prompt, check_resource, check_tool, duplicates};
 use crate::prompt::{IntoPrompt, Prompt};
@@ -53,6 +54,7 @@ pub struct Server {
     keys: Option<KeyRing>,
     states: States,
     anonymous: Vec<String>,
+    nulls: Nulls,
     dynamic: bool,
     subscriptions: bool,
     logging: bool,
@@ -75,6 +77,7 @@ impl Server {
             keys: None,
             states: States::default(),
             anonymous: Vec::new(),
+            nulls: Nulls::Absent,
             dynamic: false,
             subscriptions: true,
             logging: true,
@@ -210,6 +213,18 @@ impl Server {
         self
     }
 
+    /// Whether a null for an optional argument of a tool counts as left out. Models send such nulls although the schemas, which
+    /// are kept simple for them, do not allow any. Yes, unless told otherwise; schemas that were written by hand always mean what
+    /// they say. An integral float for an integer needs no such switch: to JSON Schema `3.0` is an integer.
+    pub const fn null_is_absent(mut self, tolerated: bool) -> Self {
+        self.nulls = if tolerated {
+            Nulls::Absent
+        } else {
+            Nulls::Strict
+        };
+        self
+    }
+
     /// Announces tools, resources and prompts even where there are none yet, because they will be added later.
     pub const fn dynamic(mut self, dynamic: bool) -> Self {
         self.dynamic = dynamic;
@@ -299,6 +314,7 @@ impl Server {
             keys: self.keys,
             states: self.states,
             anonymous: self.anonymous,
+            nulls: self.nulls,
             warnings,
         };
         Ok(Service::new(compiled))

@@ -17,6 +17,7 @@ use mcp_types::CacheScope;
 
 use crate::auth::{InsufficientScope, Principal};
 use crate::builder::Server;
+use crate::check::Nulls;
 use crate::hub::Hub;
 use crate::journal::Sealer;
 use crate::problem::{BuildError, Warning, check_prompt, check_resource, check_tool, taken};
@@ -47,6 +48,7 @@ pub(crate) struct Compiled {
     pub(crate) keys: Option<KeyRing>,
     pub(crate) states: States,
     pub(crate) anonymous: Vec<String>,
+    pub(crate) nulls: Nulls,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -147,6 +149,11 @@ impl Service {
 
     pub(crate) fn page_size(&self) -> usize {
         self.compiled.page_size
+    }
+
+    /// How nulls for optional arguments are read.
+    pub(crate) fn nulls(&self) -> Nulls {
+        self.compiled.nulls
     }
 
     /// The hint for a list: never shared when it depends on who asks.

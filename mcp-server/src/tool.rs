@@ -437,7 +437,8 @@ macro_rules! calls {
                 self.finish(
                     shape,
                     Box::new(move |rules, arguments, context| {
-                        let arguments = rules.parse::<A>(arguments).map_err(HandlerError::arguments)?;
+                        let nulls = context.service().nulls();
+                        let arguments = rules.parse::<A>(arguments, nulls).map_err(HandlerError::arguments)?;
                         let returned = handler(arguments, context);
                         Ok(Work::Ready(returned.and_then(|value| value.into_tool_result(&own))))
                     }),
@@ -458,7 +459,8 @@ macro_rules! calls {
                 self.finish(
                     shape,
                     Box::new(move |rules, arguments, context| {
-                        let arguments = rules.parse::<A>(arguments).map_err(HandlerError::arguments)?;
+                        let nulls = context.service().nulls();
+                        let arguments = rules.parse::<A>(arguments, nulls).map_err(HandlerError::arguments)?;
                         let future = handler(arguments, context);
                         let own = Arc::clone(&own);
                         let future = Box::pin(async move { future.await?.into_tool_result(&own) });
@@ -480,7 +482,8 @@ macro_rules! calls {
                 self.finish(
                     shape,
                     Box::new(move |rules, arguments, context| {
-                        let arguments = rules.parse::<A>(arguments).map_err(HandlerError::arguments)?;
+                        let nulls = context.service().nulls();
+                        let arguments = rules.parse::<A>(arguments, nulls).map_err(HandlerError::arguments)?;
                         let (own, handler) = (Arc::clone(&own), Arc::clone(&handler));
                         Ok(Work::Blocking(Box::new(move || {
                             handler(arguments, context)?.into_tool_result(&own)

@@ -99,20 +99,32 @@ impl Rules {
 
     /// Everything that is wrong with a value.
     pub(crate) fn violations(&self, value: &Value) -> Vec<Violation> {
+        self.violations_with(value, self.nulls)
+    }
+
+    fn violations_with(&self, value: &Value, nulls: Nulls) -> Vec<Violation> {
         #[cfg(feature = "validate")]
         if let Some(full) = &self.full {
-            return full::violations(full, &self.schema, value, self.nulls);
+            return full::violations(full, &self.schema, value, nulls);
         }
-        violations(&self.schema, value, self.nulls)
+        violations(&self.schema, value, nulls)
     }
 
     /// The arguments as a Rust value.
     ///
     /// In the usual case the text is read once, into `A`. It is read a second time only to enforce keywords that no type proves
-    /// (`minimum`, `maxLength`, …), or to explain what is wrong.
-    pub(crate) fn parse<A: DeserializeOwned>(&self, text: &str) -> Result<A, Vec<Violation>> {
-        if self.enforce {
-            let found = self.explain(text);
+    /// (`minimum`, `maxLength`, …), or nulls that the server does not tolerate, or to explain what is wrong.
+    pub(crate) fn parse<A: DeserializeOwned>(
+        &self,
+        text: &str,
+        tolerated: Nulls,
+    ) -> Result<A, Vec<Violation>> {
+        let nulls = match tolerated {
+            Nulls::Absent => self.nulls,
+            Nulls::Strict => Nulls::Strict,
+        };
+        if self.enforce || nulls != self.nulls {
+            let found = self.explain(text, nulls);
             if !found.is_empty() {
                 return Err(found);
             }
@@ -122,7 +134,7 @@ impl Rules {
                 Ok(value) => value,
                 Err(error) => return Err(vec![Violation::new("", "JSON", plain(&error))]),
             };
-            let found = self.violations(&value);
+            let found = self.violations_with(&value, nulls);
             if !found.is_empty() {
                 return Err(found);
             }
@@ -139,9 +151,9 @@ impl Rules {
         })
     }
 
-    fn explain(&self, text: &str) -> Vec<Violation> {
+    fn explain(&self, text: &str, nulls: Nulls) -> Vec<Violation> {
         match serde_json::from_str::<Value>(text) {
-            Ok(value) => self.violations(&value),
+            Ok(value) => self.violations_with(&value, nulls),
             Err(error) => vec![Violation::new("", "JSON", plain(&error))],
         }
     }
@@ -363,7 +375,7 @@ mod tests {
     }
 
     fn told(rules: &Rules, text: &str) -> String {
-        let found = rules.parse::<Call>(text).unwrap_err();
+        let found = rules.parse::<Call>(text, Nulls::Absent).unwrap_err();
         found
             .iter()
             .map(ToString::to_string)
@@ -389,12 +401,16 @@ mod tests {
         let rules = Rules::generated(json!({"type": "object"}), false);
         assert_eq!(
             rules
-                .parse::<Call>(r#"{"when": 4.0, "list": [1e1, 2]}"#)
+                .parse::<Call>(r#"{"when": 4.0, "list": [1e1, 2]}"#, Nulls::Absent)
                 .unwrap()
                 .list,
             [10, 2]
         );
-        assert!(rules.parse::<Call>(r#"{"when": 4.5, "list": []}"#).is_err());
+        assert!(
+            rules
+                .parse::<Call>(r#"{"when": 4.5, "list": []}"#, Nulls::Absent)
+                .is_err()
+        );
     }
 
     #[test]
@@ -426,8 +442,12 @@ mod tests {
     #[test]
     fn a_written_schema_is_enforced_even_when_the_type_is_lenient() {
         let rules = Rules::written(json!({"type": "object", "required": ["x"]})).unwrap();
-        assert!(rules.parse::<Value>("{}").is_err());
-        assert!(rules.parse::<Value>(r#"{"x": null}"#).is_ok());
+        assert!(rules.parse::<Value>("{}", Nulls::Absent).is_err());
+        assert!(
+            rules
+                .parse::<Value>(r#"{"x": null}"#, Nulls::Absent)
+                .is_ok()
+        );
         assert!(Rules::written(json!(true)).is_err());
     }
 
@@ -441,11 +461,23 @@ mod tests {
             "if": {"required": ["a"]}, "then": {"required": ["b"]},
         }))
         .unwrap();
-        assert!(rules.parse::<Value>(r#"{"a": "aaa", "b": 1}"#).is_ok());
-        assert!(rules.parse::<Value>(r#"{"a": "aaa"}"#).is_err());
-        assert!(rules.parse::<Value>(r#"{"b": "x"}"#).is_err());
+        assert!(
+            rules
+                .parse::<Value>(r#"{"a": "aaa", "b": 1}"#, Nulls::Absent)
+                .is_ok()
+        );
+        assert!(
+            rules
+                .parse::<Value>(r#"{"a": "aaa"}"#, Nulls::Absent)
+                .is_err()
+        );
+        assert!(
+            rules
+                .parse::<Value>(r#"{"b": "x"}"#, Nulls::Absent)
+                .is_err()
+        );
         let hostile = format!(r#"{{"a": "{}!", "b": 1}}"#, "a".repeat(50_000));
-        assert!(rules.parse::<Value>(&hostile).is_err());
+        assert!(rules.parse::<Value>(&hostile, Nulls::Absent).is_err());
         for schema in [
             json!({"$ref": "https://example.com/schema.json"}),
             json!({"$ref": "file:///etc/passwd"}),

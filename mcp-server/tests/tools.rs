@@ -742,3 +742,25 @@ fn keys_with_a_form_are_taken() {
         .unwrap();
     assert_eq!(result.is_error, None, "{}", text(&result));
 }
+
+/// Greets.
+#[tool]
+fn greet(name: Option<String>, times: u8) -> String {
+    name.unwrap_or_default().repeat(times.into())
+}
+
+#[test]
+fn a_null_for_an_optional_argument_is_nothing_unless_the_server_is_strict() {
+    let null = r#"{"name": null, "times": 1.0}"#;
+    let server = || Server::new("test", "1.0.0").tool(greet);
+    let taken = runner(server()).call("greet", null).wait().unwrap();
+    assert_eq!((text(&taken), taken.is_error), ("", None));
+    let strict = runner(server().null_is_absent(false));
+    let refused = strict.call("greet", null).wait().unwrap();
+    assert_eq!(
+        text(&refused),
+        "Invalid arguments for tool `greet`: `name`: expected a string, got null"
+    );
+    let left_out = strict.call("greet", r#"{"times": 1.0}"#).wait().unwrap();
+    assert_eq!(left_out.is_error, None, "1.0 is an integer to JSON Schema");
+}
