@@ -2,16 +2,17 @@
 //!
 //! Owns the reading of signatures. Must never guess: what cannot be a handler is an error at its place.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Meta, Pat,
-    PathArguments, Result, Token, Type, parse_quote,
+    PathArguments, Result, Token, Type,
 };
 
+use crate::borrow::{Borrow, last_segment, owned};
 use crate::options::{Given, Options};
 
 /// A function that is about to become a handler.
@@ -54,16 +55,6 @@ pub(crate) struct Argument {
     pub(crate) complete: Option<Expr>,
     pub(crate) complete_with: Option<Expr>,
     pub(crate) complete_async: Option<Expr>,
-}
-
-/// How the function wants an argument that was deserialised.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Borrow {
-    Owned,
-    /// `&T`, `&str`, `&[T]`.
-    Reference,
-    /// `Option<&str>`.
-    Inside,
 }
 
 impl Function {
@@ -434,99 +425,6 @@ fn is_token(text: &str) -> bool {
 pub(crate) fn unraw(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)
-}
-
-fn last_segment(ty: &Type) -> Option<(&Ident, &PathArguments)> {
-    let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last()?;
-    Some((&segment.ident, &segment.arguments))
-}
-
-/// The type to deserialise for a parameter that may borrow.
-fn owned(ty: &Type) -> Result<(Type, Borrow)> {
-    match ty {
-        Type::Reference(reference) => {
-            if let Some(mutability) = &reference.mutability {
-                return Err(Error::new(
-                    mutability.span(),
-                    "an argument is not borrowed mutably: take it by value",
-                ));
-            }
-            if let Some(lifetime) = &reference.lifetime {
-                return Err(Error::new(
-                    lifetime.span(),
-                    "an argument lives only as long as the call: drop the lifetime",
-                ));
-            }
-            let owned = match &*reference.elem {
-                Type::Path(path) if path.path.is_ident("str") => {
-                    parse_quote!(::std::string::String)
-                }
-                Type::Slice(slice) => {
-                    let element = &slice.elem;
-                    parse_quote!(::std::vec::Vec<#element>)
-                }
-                other => other.clone(),
-            };
-            refuse_borrows(&owned)?;
-            Ok((owned, Borrow::Reference))
-        }
-        other => {
-            if let Some((name, PathArguments::AngleBracketed(list))) = last_segment(other)
-                && name == "Option"
-                && let Some(GenericArgument::Type(Type::Reference(reference))) = list.args.first()
-            {
-                return match &*reference.elem {
-                    Type::Path(path)
-                        if path.path.is_ident("str") && reference.mutability.is_none() =>
-                    {
-                        Ok((
-                            parse_quote!(::core::option::Option<::std::string::String>),
-                            Borrow::Inside,
-                        ))
-                    }
-                    _ => Err(Error::new(
-                        reference.span(),
-                        "of references, an `Option` may hold only `&str`",
-                    )),
-                };
-            }
-            refuse_borrows(other)?;
-            Ok((other.clone(), Borrow::Owned))
-        }
-    }
-}
-
-/// Without this, the compiler would suggest lifetimes in places where none can be.
-fn refuse_borrows(ty: &Type) -> Result<()> {
-    fn find(tokens: TokenStream) -> Option<Span> {
-        let mut lifetime = None;
-        for token in tokens {
-            match (token, lifetime.take()) {
-                (TokenTree::Ident(name), Some(span)) if name != "static" => return Some(span),
-                (TokenTree::Punct(punct), _) if punct.as_char() == '&' => {
-                    return Some(punct.span());
-                }
-                (TokenTree::Punct(punct), _) if punct.as_char() == '\'' => {
-                    lifetime = Some(punct.span());
-                }
-                (TokenTree::Group(group), _) => {
-                    if let Some(span) = find(group.stream()) {
-                        return Some(span);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-    match find(ty.to_token_stream()) {
-        None => Ok(()),
-        Some(span) => Err(Error::new(
-            span,
-            "nothing inside of an argument borrows: write `Vec<String>`, not `Vec<&str>`",
-        )),
-    }
 }
 
 /// The text of doc comments, as Markdown without the leading space of each line.

@@ -4,6 +4,7 @@
 //! public builders of `mcp-server` and holds the original inside. What the attributes mean is documented on each of them;
 //! what they accept is checked here, at compile time, with the place of the mistake.
 
+mod borrow;
 mod expand;
 mod function;
 mod options;
@@ -20,12 +21,14 @@ use proc_macro::TokenStream;
 /// The arguments become the input schema, the return type the output schema, doc comments become descriptions. What is left
 /// under the name of the function is a function that returns the tool: `server.tool(add)`, or `add()` for the tool itself.
 ///
-/// ```ignore
+/// ```
+/// # use mcp_server::tool;
 /// /// Adds two numbers.
 /// #[tool(read_only, idempotent)]
 /// async fn add(a: f64, /** the second addend */ b: f64) -> f64 {
 ///     a + b
 /// }
+/// # let _ = add();
 /// ```
 ///
 /// # Options
@@ -41,6 +44,14 @@ use proc_macro::TokenStream;
 /// `Option<&str>` borrow from the arguments. `Context`, `&Context` and `State<T>` are not arguments but what the framework
 /// provides. On an argument: doc comments, `#[serde(…)]`, `#[schemars(…)]`, and
 /// `#[mcp(name = "…", description = "…", default = expression, header = "Region")]`.
+///
+/// # What is enforced
+///
+/// The types, and of what `#[schemars(…)]` adds: ranges, lengths of texts and lists, `multipleOf`, unique items, numbers of
+/// members, alternatives. What only a complete validator knows (`regex`, that is `pattern`; `contains`; `if` with `then` and
+/// `else`; names of properties) is shown to clients and enforced with the feature `validate` of `mcp-server`; without it,
+/// `Service::warnings` names the tool and the keyword. A null for an optional argument counts as left out, unless
+/// `Server::null_is_absent` says otherwise.
 #[proc_macro_attribute]
 pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(options, item, tool::expand)
@@ -48,7 +59,14 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a resource, or a family of them, of a function.
 ///
-/// ```ignore
+/// ```
+/// # use mcp_server::{State, resource};
+/// # struct Database;
+/// # impl Database {
+/// #     async fn profile(&self, _id: u64) -> Result<Option<String>, std::io::Error> {
+/// #         Ok(None)
+/// #     }
+/// # }
 /// /// The configuration.
 /// #[resource("config://app", mime_type = "application/json")]
 /// fn config() -> &'static str {
@@ -57,9 +75,10 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// /// A user's profile.
 /// #[resource(template = "users://{id}/profile")]
-/// async fn profile(id: u64, database: State<Database>) -> Result<Option<String>, DatabaseError> {
+/// async fn profile(id: u64, database: State<Database>) -> Result<Option<String>, std::io::Error> {
 ///     database.profile(id).await
 /// }
+/// # let _ = (config(), profile());
 /// ```
 ///
 /// # Options
@@ -79,12 +98,14 @@ pub fn resource(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a prompt of a function.
 ///
-/// ```ignore
+/// ```
+/// # use mcp_server::prompt;
 /// /// Asks for a code review.
 /// #[prompt]
 /// fn review(code: &str, #[mcp(complete_with = ["rust", "python"])] language: Option<&str>) -> String {
 ///     format!("Review this {} code:\n{code}", language.unwrap_or_default())
 /// }
+/// # let _ = review();
 /// ```
 ///
 /// # Options

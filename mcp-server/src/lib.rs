@@ -24,6 +24,12 @@
 //! - [`Context`] is what a handler may do: report progress, log, ask the client, remember;
 //! - [`Connection`] (byte streams) and [`http::HttpServer`] (requests) are what drivers drive;
 //! - [`ToolRunner`] calls handlers without any transport.
+//!
+//! # Features
+//!
+//! - `validate`: all of JSON Schema is enforced, for schemas that are written by hand or known only at run time and for the
+//!   keywords of generated ones that no type proves;
+//! - `tracing`: a span for each call, and notes on handlers that panic or hold up their connection.
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +44,7 @@ mod cell;
 mod check;
 mod completion;
 mod connection;
+mod contents;
 mod context;
 mod dispatch;
 mod elicit;
@@ -86,6 +93,7 @@ pub use call::{Blocking, InPlace, Runtime};
 pub use check::Violation;
 pub use completion::{CompletionRequest, Completions};
 pub use connection::{Connection, Demand};
+pub use contents::{AsJson, IntoContents};
 pub use context::Context;
 pub use elicit::{Elicited, url_elicitation_required};
 pub use hub::{Hub, Registration};
@@ -97,7 +105,7 @@ pub use mcp_types as types;
 pub use outcome::BoxFuture;
 pub use problem::{BuildError, Problem, Warning};
 pub use prompt::{IntoMessages, IntoPrompt, Prompt, PromptBuilder};
-pub use resource::{AsJson, IntoContents, IntoResource, ReadRequest, Resource, ResourceBuilder};
+pub use resource::{IntoResource, ReadRequest, Resource, ResourceBuilder};
 pub use result::{HandlerError, IntoHandlerError, IntoToolResult};
 pub use runner::{Note, Run, ToolRunner};
 pub use service::{IntoService, Prompts, Resources, Service, Tools};

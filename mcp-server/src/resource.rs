@@ -8,18 +8,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use mcp_proto::config::CacheHint;
-use mcp_types::{
-    self as types, Annotations, Icon, Json, Meta, ReadResourceResult, ResourceContents,
-};
-use serde::Serialize;
+use mcp_types::{self as types, Annotations, Icon, Meta, ReadResourceResult};
 
 use crate::Context;
 use crate::argument::{Arguments, FromArgument};
 use crate::completion::{Completer, CompletionRequest, Completions};
+use crate::contents::IntoContents;
 use crate::result::HandlerError;
 use crate::template::UriTemplate;
 use crate::tool::Work;
@@ -165,7 +160,8 @@ impl IntoResource for Resource {
 #[derive(Debug, Clone)]
 pub struct ReadRequest {
     uri: String,
-    mime_type: Option<String>,
+    /// Of the resource, if it has one.
+    pub(crate) mime_type: Option<String>,
     variables: Arguments,
 }
 
@@ -190,97 +186,6 @@ impl ReadRequest {
         self.variables
             .parse(variable)
             .map_err(|_| HandlerError::not_found())
-    }
-}
-
-/// Return types of resource readers.
-///
-/// Text (`String`, `&'static str`), bytes (`Vec<u8>`, `Bytes`), [`AsJson`], one or several `ResourceContents`, a whole
-/// `ReadResourceResult`; `Option` of any of these, where `None` means that there is no such resource.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the contents of a resource",
-    note = "return text, bytes, `AsJson(value)`, `ResourceContents`, a `ReadResourceResult`, or an `Option` of one of these"
-)]
-pub trait IntoContents {
-    /// The result for this request.
-    ///
-    /// # Errors
-    /// When there is no such resource, or its contents cannot be written.
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError>;
-}
-
-/// A value to be sent as JSON text.
-#[derive(Debug, Clone, Copy)]
-pub struct AsJson<T>(pub T);
-
-fn one(contents: ResourceContents, request: &ReadRequest, default: &str) -> ReadResourceResult {
-    let mime_type = request.mime_type.as_deref().unwrap_or(default);
-    ReadResourceResult::new(vec![contents.with_mime_type(mime_type)])
-}
-
-impl IntoContents for String {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        Ok(one(
-            ResourceContents::text(request.uri(), self),
-            request,
-            "text/plain",
-        ))
-    }
-}
-
-impl IntoContents for &'static str {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        self.to_owned().into_contents(request)
-    }
-}
-
-impl IntoContents for Vec<u8> {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        let blob = ResourceContents::blob(request.uri(), STANDARD.encode(self));
-        Ok(one(blob, request, "application/octet-stream"))
-    }
-}
-
-impl IntoContents for Bytes {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        let blob = ResourceContents::blob(request.uri(), STANDARD.encode(self));
-        Ok(one(blob, request, "application/octet-stream"))
-    }
-}
-
-impl<T: Serialize> IntoContents for AsJson<T> {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        let json = Json::from_serialize(&self.0)?;
-        Ok(one(
-            ResourceContents::text(request.uri(), json.into_string()),
-            request,
-            "application/json",
-        ))
-    }
-}
-
-impl IntoContents for ResourceContents {
-    fn into_contents(self, _: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        Ok(ReadResourceResult::new(vec![self]))
-    }
-}
-
-impl IntoContents for Vec<ResourceContents> {
-    fn into_contents(self, _: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        Ok(ReadResourceResult::new(self))
-    }
-}
-
-impl IntoContents for ReadResourceResult {
-    fn into_contents(self, _: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        Ok(self)
-    }
-}
-
-impl<T: IntoContents> IntoContents for Option<T> {
-    fn into_contents(self, request: &ReadRequest) -> Result<ReadResourceResult, HandlerError> {
-        self.ok_or_else(HandlerError::not_found)?
-            .into_contents(request)
     }
 }
 
@@ -361,7 +266,7 @@ impl ResourceBuilder {
         set!(self.description = Some(text.into()))
     }
 
-    /// The media type. Unset, text is `text/plain`, bytes are `application/octet-stream`, [`AsJson`] is `application/json`.
+    /// The media type. Unset, text is `text/plain`, bytes are `application/octet-stream`, [`AsJson`](crate::AsJson) is `application/json`.
     pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
         set!(self.mime_type = Some(mime_type.into()))
     }
