@@ -5,7 +5,9 @@
 //! by more than a bound.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -138,30 +140,19 @@ pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(async {
-        let mut signals = Termination::listen()?;
-        let (asked, ask) = tokio::sync::oneshot::channel::<()>();
-        let serving = crate::stdio::serve_stdio_until(service, StreamOptions::default(), async {
-            let _ = ask.await;
-        });
-        let impatient = async {
-            signals.recv().await;
-            let _ = asked.send(());
-            signals.recv().await;
-        };
-        tokio::select! {
-            ended = serving => ended.map(drop),
-            () = impatient => Ok(()),
-        }
-    });
+    let ended = runtime.block_on(minding_signals(async |asked| {
+        let options = StreamOptions::default();
+        let ended = crate::stdio::serve_stdio_until(service, options, asked).await;
+        ended.map(drop)
+    }));
     // A blocking tool that never returns must not keep the process.
     runtime.shutdown_timeout(RUNTIME_BOUND);
     ended
 }
 
-/// Serves Streamable HTTP at `http://ADDRESS/mcp` until a signal comes, on a
-/// runtime of its own with a thread for each processor that this process may use. Blocks; `announce` is told where it
-/// serves, once it does.
+/// Serves Streamable HTTP at `http://ADDRESS` and the path of the options until a
+/// signal comes, on a runtime of its own with a thread for each processor that
+/// this process may use. Blocks; `announce` is told where it serves, once it does.
 ///
 /// # Errors
 /// When the address cannot be bound or must not be (see
@@ -182,28 +173,36 @@ pub fn run_http<S: IntoService>(
         tokio::runtime::Builder::new_multi_thread()
     };
     let runtime = runtime.enable_all().build()?;
-    let ended = runtime.block_on(async {
-        let mut signals = Termination::listen()?;
+    let ended = runtime.block_on(minding_signals(async |asked| {
         let listener = crate::http::bind(address).await?;
         let address = listener.local_addr()?;
         crate::http::refuse_exposure(address, &options)?;
         announce(address);
-        let (asked, ask) = tokio::sync::oneshot::channel::<()>();
-        let serving = crate::http::serve(listener, service, options, async {
-            let _ = ask.await;
-        });
-        let impatient = async {
-            signals.recv().await;
-            let _ = asked.send(());
-            signals.recv().await;
-        };
-        tokio::select! {
-            ended = serving => ended.map(drop),
-            () = impatient => Ok(()),
-        }
-    });
+        let ended = crate::http::serve(listener, service, options, asked).await;
+        ended.map(drop)
+    }));
     runtime.shutdown_timeout(RUNTIME_BOUND);
     ended
+}
+
+/// Serves until that is over, or until a signal has asked for its end and a second one insists.
+async fn minding_signals(
+    serve: impl AsyncFnOnce(Pin<Box<dyn Future<Output = ()>>>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut signals = Termination::listen()?;
+    let (asked, ask) = tokio::sync::oneshot::channel::<()>();
+    let impatient = async {
+        signals.recv().await;
+        let _ = asked.send(());
+        signals.recv().await;
+    };
+    let asked = Box::pin(async {
+        let _ = ask.await;
+    });
+    tokio::select! {
+        ended = serve(asked) => ended,
+        () = impatient => Ok(()),
+    }
 }
 
 fn into_service<S: IntoService>(server: S) -> io::Result<Service> {
