@@ -7,6 +7,7 @@
 
 mod micro;
 mod readme;
+mod subjects;
 mod systems;
 
 use std::fs;
@@ -34,7 +35,7 @@ struct Bench {
     quick: bool,
     /// The kept results, one file per part.
     results: PathBuf,
-    tools: systems::Programs,
+    tools: subjects::Programs,
 }
 
 type Part = fn(&Bench) -> Result<Value, String>;
@@ -110,7 +111,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let workspace = Workspace::find()?;
     let results = workspace.target.join("bench-results");
     fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
-    let tools = systems::Programs::build(&workspace, options.no_build)?;
+    let tools = subjects::Programs::build(&workspace, options.no_build)?;
     let bench = Bench {
         workspace,
         quick: options.quick,

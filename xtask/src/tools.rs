@@ -19,6 +19,14 @@ pub(crate) enum Absent {
     Broken(String),
 }
 
+impl Absent {
+    pub(crate) fn reason(self) -> String {
+        match self {
+            Self::Missing(reason) | Self::Broken(reason) => reason,
+        }
+    }
+}
+
 /// Where things are.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -81,13 +89,7 @@ impl Workspace {
                 source.join("package.json"),
                 source.join("package-lock.json"),
             ],
-            || {
-                process::run(
-                    Command::new("npm")
-                        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                        .current_dir(&home),
-                )
-            },
+            || npm_ci(&home),
         )?;
         let bin = home.join("node_modules/.bin");
         Ok(Node {
@@ -128,18 +130,7 @@ impl Workspace {
                     .args(["-m", "venv", "--clear"])
                     .arg(home.join("venv")),
             )?;
-            process::run(
-                Command::new(&interpreter)
-                    .args([
-                        "-m",
-                        "pip",
-                        "install",
-                        "--quiet",
-                        "--disable-pip-version-check",
-                        "-r",
-                    ])
-                    .arg(&pins),
-            )
+            pip_install(&interpreter, &pins)
         })?;
         Ok(interpreter)
     }
@@ -202,8 +193,33 @@ pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
-/// Runs `install` in `home` unless it succeeded before with the same pins.
-fn build(
+/// Installs what the lock file in `home` pins.
+pub(crate) fn npm_ci(home: &Path) -> Result<(), String> {
+    process::run(
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(home),
+    )
+}
+
+/// Installs what a file of requirements pins into the environment of `interpreter`.
+pub(crate) fn pip_install(interpreter: &Path, pins: &Path) -> Result<(), String> {
+    process::run(
+        Command::new(interpreter)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "-r",
+            ])
+            .arg(pins),
+    )
+}
+
+/// Runs `install` in `home` unless it succeeded before with the same pins, which are put there first.
+pub(crate) fn build(
     home: &Path,
     pins: &[PathBuf],
     install: impl FnOnce() -> Result<(), String>,
