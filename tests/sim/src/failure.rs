@@ -39,11 +39,13 @@ pub enum Invariant {
     ModelAgrees,
     /// An answer has the status and the shape that its kind demands.
     WellFormed,
+    /// Nothing panics, whatever comes.
+    NeverPanics,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::EndsExactlyOnce,
         Self::SilentAfterCancel,
         Self::AckFirst,
@@ -60,6 +62,7 @@ impl Invariant {
         Self::HonestPeersAgree,
         Self::ModelAgrees,
         Self::WellFormed,
+        Self::NeverPanics,
     ];
 
     /// Its name.
@@ -82,6 +85,7 @@ impl Invariant {
             Self::HonestPeersAgree => "honest-peers-agree",
             Self::ModelAgrees => "model-agrees",
             Self::WellFormed => "well-formed",
+            Self::NeverPanics => "never-panics",
         }
     }
 }

@@ -85,6 +85,7 @@ fn main() -> ExitCode {
                 sum.operations += tally.operations;
                 sum.steps += tally.steps;
                 sum.events += tally.events;
+                sum.digest = sum.digest.rotate_left(1) ^ tally.digest;
             }
             Err(violation) if arguments.survey => {
                 println!(
@@ -105,13 +106,14 @@ fn main() -> ExitCode {
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "seeds {} to {}: no violation in {} events ({} machine steps, {} machine events), {:.0} events/s",
+        "seeds {} to {}: no violation in {} events ({} machine steps, {} machine events), {:.0} events/s, digest {:016x}",
         arguments.seed,
         arguments.seed + arguments.seeds - 1,
         sum.operations,
         sum.steps,
         sum.events,
         sum.operations as f64 / seconds,
+        sum.digest,
     );
     ExitCode::SUCCESS
 }
@@ -147,6 +149,8 @@ fn report(arguments: &Arguments, seed: u64, violation: &Violation) {
     if !arguments.shrink {
         return;
     }
+    // A panic is told once.
+    std::panic::set_hook(Box::new(|_| {}));
     let count = usize::try_from(arguments.events.min(violation.after)).unwrap_or(usize::MAX);
     let ops: Vec<Op> = Plan::new(seed).take(count).collect();
     let ops = shrink(ops, violation.failure.invariant, arguments.mutation, 20_000);

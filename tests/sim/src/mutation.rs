@@ -44,11 +44,13 @@ pub enum Mutation {
     MistakeIdentity,
     /// A status is changed before it is judged.
     WrongStatus,
+    /// Something panics.
+    Panic,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DuplicateEnding,
         Self::SwallowEnding,
         Self::FrameAfterCancel,
@@ -67,6 +69,7 @@ impl Mutation {
         Self::ForgetPrincipal,
         Self::MistakeIdentity,
         Self::WrongStatus,
+        Self::Panic,
     ];
 
     /// Its name.
@@ -91,6 +94,7 @@ impl Mutation {
             Self::ForgetPrincipal => "forget-principal",
             Self::MistakeIdentity => "mistake-identity",
             Self::WrongStatus => "wrong-status",
+            Self::Panic => "panic",
         }
     }
 
@@ -114,7 +118,8 @@ impl Mutation {
             | Self::Leak
             | Self::ExceedLimit
             | Self::DropWakeup
-            | Self::HotLoop => &[LINK, SERVICE, HTTP],
+            | Self::HotLoop
+            | Self::Panic => &[LINK, SERVICE, HTTP],
             Self::PhantomEvent | Self::HalfDuplex => &[LINK, SERVICE],
             Self::Falsify | Self::Drift => &[LINK],
             Self::ForgetPrincipal | Self::MistakeIdentity | Self::WrongStatus => &[HTTP],
@@ -141,6 +146,7 @@ impl Mutation {
             Self::Drift => Invariant::ModelAgrees,
             Self::ForgetPrincipal => Invariant::JournalBound,
             Self::WrongStatus => Invariant::WellFormed,
+            Self::Panic => Invariant::NeverPanics,
         }
     }
 }

@@ -16,6 +16,16 @@ pub struct Pipe {
     pub moved: u64,
     /// Nothing moves.
     pub stalled: bool,
+    /// Of all bytes that were written.
+    pub digest: u64,
+}
+
+/// Goes on with a digest (FNV-1a).
+#[must_use]
+pub fn digested(digest: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(digest, |digest, byte| {
+        (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl Pipe {
@@ -30,6 +40,7 @@ impl Pipe {
             cut: false,
             moved: 0,
             stalled: false,
+            digest: 0xcbf2_9ce4_8422_2325,
         }
     }
 
@@ -48,6 +59,7 @@ impl Pipe {
     /// Writes; into a pipe that is cut, nowhere.
     pub fn write(&mut self, now: u64, bytes: &[u8]) {
         self.moved += bytes.len() as u64;
+        self.digest = digested(self.digest, bytes);
         if self.cut {
             return;
         }

@@ -3,8 +3,9 @@
 //! Owns the clock and the order of things. A run is a function of its operations.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::failure::{Checked, Failure};
+use crate::failure::{Checked, Failure, Invariant};
 use crate::lane::{Lane, World};
 use crate::mutation::Mutation;
 use crate::op::{Op, Plan, Verb};
@@ -26,6 +27,8 @@ pub struct Tally {
     pub steps: u64,
     /// Events of machines.
     pub events: u64,
+    /// Of all bytes that anybody sent.
+    pub digest: u64,
 }
 
 /// A violated invariant and where.
@@ -48,6 +51,7 @@ impl Run {
                 mutation,
                 steps: 0,
                 events: 0,
+                digest: 0,
                 nonce: 0,
             },
             lanes: BTreeMap::new(),
@@ -62,6 +66,7 @@ impl Run {
             operations: self.done,
             steps: self.world.steps,
             events: self.world.events,
+            digest: self.world.digest,
         }
     }
 
@@ -71,6 +76,10 @@ impl Run {
     /// The violated invariant.
     pub fn apply(&mut self, op: Op) -> Result<(), Violation> {
         self.done += 1;
+        if self.world.mutates(Mutation::Panic) && self.done == 20 {
+            // Like a panic, but it does not print.
+            resume_unwind(Box::new("on purpose"));
+        }
         self.checked(op).map_err(|failure| Violation {
             failure,
             after: self.done,
@@ -199,10 +208,27 @@ pub fn play(
     mutation: Option<Mutation>,
 ) -> Result<Tally, Violation> {
     let mut run = Run::new(mutation);
-    for op in ops {
-        run.apply(op)?;
+    let played = guarded(|| ops.into_iter().try_for_each(|op| run.apply(op)));
+    let after = run.done;
+    match played {
+        Ok(played) => played?,
+        Err(failure) => {
+            // What it left behind is not to be relied on, not even for being dropped.
+            core::mem::forget(run);
+            return Err(Violation { failure, after });
+        }
     }
-    run.finish()
+    guarded(|| run.finish()).unwrap_or_else(|failure| Err(Violation { failure, after }))
+}
+
+/// What panics has broken an invariant, too.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| payload.downcast_ref::<&str>().copied());
+        let said = said.unwrap_or("something that is no text");
+        Failure::new(Invariant::NeverPanics, said.to_owned())
+    })
 }
 
 /// Does the first `events` operations of a seed.

@@ -23,7 +23,7 @@ fn a_few_seeds_hold_every_invariant() {
 fn a_run_is_a_function_of_its_seed() {
     let tally = |seed| {
         let tally = play_seed(seed, 3000, None).unwrap_or_else(|v| panic!("{}", v.failure));
-        (tally.operations, tally.steps, tally.events)
+        (tally.operations, tally.steps, tally.events, tally.digest)
     };
     assert_eq!(tally(11), tally(11));
     assert_ne!(tally(11), tally(12));

@@ -14,6 +14,7 @@ pub mod wire;
 use crate::failure::Checked;
 use crate::mutation::Mutation;
 use crate::op::Op;
+use crate::pipe::digested;
 
 /// What a lane knows of the world.
 #[derive(Debug)]
@@ -28,11 +29,18 @@ pub struct World {
     pub steps: u64,
     /// Events of machines so far.
     pub events: u64,
+    /// Of all bytes that anybody wrote in lanes that are finished, and of all that came over HTTP.
+    pub digest: u64,
     /// Numbers that no two requests share.
     pub nonce: u64,
 }
 
 impl World {
+    /// Goes on with the digest.
+    pub fn digest(&mut self, bytes: &[u8]) {
+        self.digest = digested(self.digest, bytes);
+    }
+
     /// Whether that fault is on.
     #[must_use]
     pub fn mutates(&self, mutation: Mutation) -> bool {

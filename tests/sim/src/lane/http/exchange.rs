@@ -307,6 +307,7 @@ impl HttpLane {
     }
 
     pub(super) fn data(&mut self, world: &mut World, index: usize, data: &[u8]) -> Checked {
+        world.digest(data);
         let exchange = &mut self.exchanges[index];
         exchange.rest.extend_from_slice(data);
         if !exchange.stream {

@@ -415,6 +415,9 @@ impl ServiceLane {
     /// # Errors
     /// The invariant that was broken.
     pub fn finish(mut self, world: &mut World) -> Checked {
+        for pipe in [&self.up, &self.down] {
+            world.digest(&pipe.digest.to_le_bytes());
+        }
         self.whole = false;
         self.up.stalled = false;
         self.down.stalled = false;
