@@ -231,7 +231,7 @@ impl World {
                         message: None,
                     };
                     self.link
-                        .progress(call, progress, &mut self.out)
+                        .progress(self.now, call, progress, &mut self.out)
                         .expect("the call is open");
                 }
             }
@@ -408,7 +408,7 @@ impl World {
             total: None,
             message: None,
         };
-        assert!(self.link.progress(call, progress, out).is_err());
+        assert!(self.link.progress(self.now, call, progress, out).is_err());
         assert!(
             self.link
                 .log(call, LoggingLevel::Error, None, "1", out)

@@ -32,6 +32,9 @@ pub struct Limits {
     /// How long we wait for the peer's answer to a request. Default 5 minutes, for a human may be
     /// asked.
     pub request_timeout: Duration,
+    /// Least time between two progress notifications of one call. Default 20 ms. Within it, the latest
+    /// report waits: it is sent when the time is over, or right before the answer. Zero: all are sent.
+    pub progress_interval: Duration,
     /// Bytes in the outbox from which on it is full: nothing more is read, notifications are
     /// coalesced or dropped. Default 256 KiB. Cost: this plus one frame per link.
     pub outbox_high: usize,
@@ -107,6 +110,7 @@ impl Default for Limits {
             max_calls: 256,
             max_requests: 64,
             request_timeout: Duration::from_secs(5 * 60),
+            progress_interval: Duration::from_millis(20),
             outbox_high: 256 << 10,
             max_frame_out: 16 << 20,
             max_listens: 16,

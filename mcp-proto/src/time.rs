@@ -85,6 +85,8 @@ pub enum Why {
     KeepAlive,
     /// Something is waiting to be written or told; ask again at once.
     Pending,
+    /// A report of progress has waited for the least time between two.
+    Progress,
     /// A session or a stored reply has reached the end of its life.
     SessionExpiry,
     /// A graceful shutdown has reached its bound.
@@ -98,6 +100,7 @@ impl fmt::Display for Why {
             Self::Commit => "a slow answer becomes a stream",
             Self::KeepAlive => "a stream needs a sign of life",
             Self::Pending => "something is waiting to be written",
+            Self::Progress => "a report of progress is due",
             Self::SessionExpiry => "a session expires",
             Self::Shutdown => "the shutdown has reached its bound",
         })

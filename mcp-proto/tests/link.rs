@@ -8,6 +8,7 @@ use common::{META, Rig, call, modern};
 use mcp_proto::config::RevisionSet;
 use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::server::{CancelledBy, Change, LinkEvent, Progress, Step};
+use mcp_proto::time::{Instant, Wakeup, Why};
 use mcp_types::{LoggingLevel, Revision};
 use serde_json::json;
 use std::time::Duration;
@@ -207,6 +208,7 @@ fn a_cancelled_call_gets_no_answer() {
     assert!(
         rig.link
             .progress(
+                rig.now,
                 id,
                 Progress {
                     progress: 1.0,
@@ -254,6 +256,7 @@ fn a_full_table_refuses_but_still_sees_the_cancel_that_frees_a_slot() {
 fn progress_increases_and_the_latest_wins_while_the_outbox_is_full() {
     let mut profile = common::profile();
     profile.limits.max_calls = 4;
+    profile.limits.progress_interval = Duration::ZERO;
     let mut rig = Rig::with(profile);
     let line =
         modern(1, "tools/list").replace("\"_meta\":{", "\"_meta\":{\"progressToken\":\"t\",");
@@ -263,30 +266,158 @@ fn progress_increases_and_the_latest_wins_while_the_outbox_is_full() {
         total: Some(10.0),
         message: Some("m".into()),
     };
-    rig.link.progress(id, report(1.0), &mut rig.out).unwrap();
-    rig.link.progress(id, report(1.0), &mut rig.out).unwrap();
     rig.link
-        .progress(id, report(f64::NAN), &mut rig.out)
+        .progress(rig.now, id, report(1.0), &mut rig.out)
+        .unwrap();
+    rig.link
+        .progress(rig.now, id, report(1.0), &mut rig.out)
+        .unwrap();
+    rig.link
+        .progress(rig.now, id, report(f64::NAN), &mut rig.out)
         .unwrap();
     assert_eq!(
         rig.answer()["params"],
         json!({"progressToken":"t","progress":1,"total":10,"message":"m"})
     );
     rig.out = mcp_proto::outbox::Outbox::new(1);
-    rig.link.progress(id, report(2.0), &mut rig.out).unwrap();
+    rig.link
+        .progress(rig.now, id, report(2.0), &mut rig.out)
+        .unwrap();
     assert!(matches!(
         rig.link.next(rig.now, &mut BytesMut::new(), &mut rig.out),
         Step::NeedFlush
     ));
     for n in 3..100 {
         rig.link
-            .progress(id, report(f64::from(n)), &mut rig.out)
+            .progress(rig.now, id, report(f64::from(n)), &mut rig.out)
             .unwrap();
     }
     assert_eq!(rig.answer()["params"]["progress"], 2);
     assert!(rig.events().is_empty());
     assert_eq!(rig.answer()["params"]["progress"], 99);
     assert!(rig.link.poll_timeout().is_none());
+}
+
+fn asked_for_progress(rig: &mut Rig, id: u64) -> mcp_proto::id::CallId {
+    let line = modern(id, "tools/list").replace(
+        "\"_meta\":{",
+        &format!("\"_meta\":{{\"progressToken\":{id},"),
+    );
+    call(&rig.say(&line))
+}
+
+fn tell(rig: &mut Rig, id: mcp_proto::id::CallId, progress: f64) {
+    let progress = Progress {
+        progress,
+        total: None,
+        message: None,
+    };
+    rig.link
+        .progress(rig.now, id, progress, &mut rig.out)
+        .unwrap();
+}
+
+#[test]
+fn reports_of_a_call_keep_a_distance_in_time_and_the_latest_is_not_lost() {
+    let mut rig = Rig::new();
+    let interval = mcp_proto::limits::Limits::default().progress_interval;
+    let start = rig.now.instant;
+    let (a, b) = (
+        asked_for_progress(&mut rig, 1),
+        asked_for_progress(&mut rig, 2),
+    );
+    tell(&mut rig, a, 1.0);
+    assert_eq!(rig.answer()["params"]["progress"], 1);
+    assert_eq!(rig.link.poll_timeout(), None);
+    for n in [2.0, 3.0] {
+        rig.now.instant += interval / 4;
+        tell(&mut rig, a, n);
+        assert!(rig.events().is_empty());
+    }
+    tell(&mut rig, b, 7.0);
+    let other = rig.answer();
+    assert_eq!(other["params"]["progressToken"], 2, "each call has its own");
+    let due = Wakeup::new(start + interval, Why::Progress);
+    assert_eq!(rig.link.poll_timeout(), Some(due));
+    rig.now.instant = due.at;
+    assert!(rig.events().is_empty());
+    assert_eq!(rig.answer()["params"]["progress"], 3, "the latest alone");
+    assert_eq!(rig.link.poll_timeout(), None);
+    // Of two calls that wait, the earlier one wakes; then the other.
+    tell(&mut rig, b, 8.0);
+    tell(&mut rig, a, 4.0);
+    rig.events();
+    let (first, second) = (start + interval / 2 + interval, due.at + interval);
+    for (at, token) in [(first, 2), (second, 1)] {
+        assert_eq!(
+            rig.link.poll_timeout(),
+            Some(Wakeup::new(at, Why::Progress))
+        );
+        rig.now.instant = at;
+        rig.events();
+        assert_eq!(rig.answer()["params"]["progressToken"], token);
+    }
+    assert_eq!(rig.link.poll_timeout(), None);
+}
+
+#[test]
+fn a_report_that_waits_precedes_the_answer_and_dies_with_a_cancel() {
+    let mut rig = Rig::new();
+    let calls = [1, 2, 3].map(|id| asked_for_progress(&mut rig, id));
+    for id in calls {
+        tell(&mut rig, id, 1.0);
+        tell(&mut rig, id, 2.0);
+    }
+    assert_eq!(rig.written().len(), 3);
+    rig.link
+        .respond(calls[0], &no_tools(), &mut rig.out)
+        .unwrap();
+    let error = mcp_proto::error::WireError::internal("no");
+    rig.link.fail(calls[1], &error, &mut rig.out).unwrap();
+    let written = rig.written();
+    assert_eq!(written.len(), 4);
+    for (n, pair) in written.chunks(2).enumerate() {
+        assert_eq!(pair[0]["params"]["progress"], 2, "{pair:?}");
+        assert_eq!(pair[1]["id"], n + 1);
+    }
+    assert!(rig.link.poll_timeout().is_some(), "the third one waits");
+    rig.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#);
+    assert_eq!(rig.link.poll_timeout(), None);
+    rig.now.instant = Instant::MAX;
+    rig.events();
+    assert!(rig.written().is_empty());
+}
+
+#[test]
+fn a_report_whose_time_comes_while_the_outbox_is_full_waits_for_room() {
+    let mut rig = Rig::new();
+    let id = asked_for_progress(&mut rig, 1);
+    tell(&mut rig, id, 1.0);
+    tell(&mut rig, id, 2.0);
+    rig.out = mcp_proto::outbox::Outbox::new(1);
+    rig.out.put(b"\n");
+    let due = rig.link.poll_timeout().expect("it waits");
+    rig.now.instant = due.at;
+    assert!(matches!(
+        rig.link.next(rig.now, &mut BytesMut::new(), &mut rig.out),
+        Step::NeedFlush
+    ));
+    assert_eq!(rig.link.poll_timeout(), None, "only a flush helps");
+    rig.out.clear();
+    rig.events();
+    assert_eq!(rig.answer()["params"]["progress"], 2);
+}
+
+#[test]
+fn without_an_interval_every_report_is_sent() {
+    let mut profile = common::profile();
+    profile.limits.progress_interval = Duration::ZERO;
+    let mut rig = Rig::with(profile);
+    let id = asked_for_progress(&mut rig, 1);
+    for n in 1..=5 {
+        tell(&mut rig, id, f64::from(n));
+    }
+    assert_eq!(rig.written().len(), 5);
 }
 
 #[test]

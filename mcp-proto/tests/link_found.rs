@@ -11,7 +11,9 @@ use mcp_proto::server::{Change, LinkEvent, Progress, Step};
 /// A report that waited for room was written after a newer one that found room at once.
 #[test]
 fn a_report_that_waited_never_follows_a_newer_one() {
-    let mut rig = Rig::new();
+    let mut profile = common::profile();
+    profile.limits.progress_interval = core::time::Duration::ZERO;
+    let mut rig = Rig::with(profile);
     let line = modern(1, "tools/list").replace("\"_meta\":{", "\"_meta\":{\"progressToken\":7,");
     let id = call(&rig.say(&line));
     let report = |n: f64| Progress {
@@ -21,12 +23,16 @@ fn a_report_that_waited_never_follows_a_newer_one() {
     };
     rig.out = Outbox::new(1);
     for n in [1.0, 2.0] {
-        rig.link.progress(id, report(n), &mut rig.out).unwrap();
+        rig.link
+            .progress(rig.now, id, report(n), &mut rig.out)
+            .unwrap();
     }
     let before = rig.written();
     assert_eq!(before.len(), 1, "the second one waits");
     // The outbox was flushed, and the handler is faster than the driver.
-    rig.link.progress(id, report(3.0), &mut rig.out).unwrap();
+    rig.link
+        .progress(rig.now, id, report(3.0), &mut rig.out)
+        .unwrap();
     assert_eq!(rig.answer()["params"]["progress"], 3);
     rig.events();
     assert!(rig.written().is_empty());
@@ -55,7 +61,9 @@ fn what_waits_for_room_wakes_nobody_before_there_is_room() {
         total: None,
         message: None,
     };
-    rig.link.progress(id, report, &mut rig.out).unwrap();
+    rig.link
+        .progress(rig.now, id, report, &mut rig.out)
+        .unwrap();
     for _ in 0..2 {
         let step = rig.link.next(rig.now, &mut BytesMut::new(), &mut rig.out);
         assert!(matches!(step, Step::NeedFlush));

@@ -192,10 +192,10 @@ impl Running {
         Poll::Ready(finish)
     }
 
-    /// Sends what the handler has said since the last time.
-    pub(crate) fn drain(&self, sink: &mut dyn CallSink) {
+    /// Sends what the handler has said since the last time; `over`: it is the last time.
+    pub(crate) fn drain(&self, sink: &mut dyn CallSink, over: bool) {
         if let Some(cell) = self.context.used_cell() {
-            let wakers = cell.lock().drain(sink);
+            let wakers = cell.lock().drain(sink, over);
             wakers.into_iter().for_each(task::Waker::wake);
         }
     }

@@ -215,7 +215,7 @@ impl Call {
         let polled = self
             .running
             .poll(&mut task::Context::from_waker(waker), self.now);
-        self.running.drain(&mut self.stream);
+        self.running.drain(&mut self.stream, polled.is_ready());
         match polled {
             Poll::Ready(finish) => Some(Answer::from(finish)),
             Poll::Pending => None,

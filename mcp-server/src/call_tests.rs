@@ -107,6 +107,19 @@ fn log_messages_below_the_level_are_not_sent_and_without_a_level_none() {
 }
 
 #[test]
+fn the_last_report_of_progress_is_not_lost_on_a_full_stream() {
+    let handler = handler(|context| async move {
+        context.progress(1.0, None, None);
+        context.progress(2.0, None, None);
+        "done"
+    });
+    let mut call = Client::modern().run(&handler, &json!({}));
+    call.stream.full = true;
+    assert!(call.poll().is_some());
+    assert_eq!(call.stream.sent, ["progress 2"]);
+}
+
+#[test]
 fn a_full_stream_holds_a_bounded_rest_and_says_what_was_lost() {
     let handler = handler(|context| async move {
         for index in 0..1000 {
@@ -172,7 +185,7 @@ fn use_from_another_task_wakes_the_call_until_it_is_over() {
     assert!(call.poll_with(&waker).is_some());
     context.progress(2.0, None, None);
     context.info("too late");
-    call.running.drain(&mut call.stream);
+    call.running.drain(&mut call.stream, false);
     assert_eq!(call.stream.sent.len(), 2);
     assert!(context.is_cancelled());
 }
@@ -535,7 +548,7 @@ fn others_learn_that_the_call_is_over() {
     let asks = std::thread::spawn(move || block_on(name(&asking, "a")));
     while call.stream.requests.is_empty() {
         std::thread::yield_now();
-        call.running.drain(&mut call.stream);
+        call.running.drain(&mut call.stream, false);
     }
     assert!(!context.is_cancelled());
     drop(call);

@@ -194,13 +194,15 @@ impl State {
     }
 
     /// Sends what waits. On a stream without room, progress and log messages stay until the call is polled
-    /// again, and are bounded; questions go out in any case, as somebody waits for their answers.
-    pub(crate) fn drain(&mut self, sink: &mut dyn CallSink) -> Vec<Waker> {
+    /// again, and are bounded; questions go out in any case, as somebody waits for their answers. When the call is
+    /// `over`, so does the last report of progress: it is one, and nothing can follow the answer.
+    pub(crate) fn drain(&mut self, sink: &mut dyn CallSink, over: bool) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let mut kept = VecDeque::new();
         while let Some(output) = self.queue.pop_front() {
             match output {
-                Output::Progress | Output::Log { .. } if !sink.has_room() => kept.push_back(output),
+                Output::Progress if !over && !sink.has_room() => kept.push_back(output),
+                Output::Log { .. } if !sink.has_room() => kept.push_back(output),
                 Output::Progress => {
                     if let Some(progress) = self.progress.take() {
                         sink.progress(&progress);

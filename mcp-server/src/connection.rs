@@ -257,12 +257,13 @@ impl Connection {
             let Some((id, running)) = &mut place.call else {
                 continue;
             };
-            running.drain(&mut LinkSink {
+            let mut sink = LinkSink {
                 link: &mut self.link,
                 id: *id,
                 now,
                 out,
-            });
+            };
+            running.drain(&mut sink, false);
         }
         self.backlog = out.is_full();
     }
@@ -282,7 +283,7 @@ impl Connection {
             now,
             out,
         };
-        running.drain(&mut sink);
+        running.drain(&mut sink, polled.is_ready());
         let Poll::Ready(finish) = polled else {
             self.backlog |= out.is_full();
             return;
@@ -349,7 +350,9 @@ impl CallSink for LinkSink<'_> {
 
     fn progress(&mut self, progress: &Progress) {
         // `Stale` means that the call was cancelled: nothing may be sent for it. The same below.
-        let _ = self.link.progress(self.id, progress.clone(), self.out);
+        let _ = self
+            .link
+            .progress(self.now, self.id, progress.clone(), self.out);
     }
 
     fn log(&mut self, level: LoggingLevel, logger: Option<&str>, data: &str) {

@@ -421,7 +421,7 @@ impl<T: DeserializeOwned + Completed> Future for Run<T> {
                         runner: &runner,
                         asked: Vec::new(),
                     };
-                    running.drain(&mut sink);
+                    running.drain(&mut sink, finish.is_ready());
                     let asked = sink.asked;
                     let answered = !asked.is_empty();
                     for (request, answer) in asked {

@@ -1,11 +1,11 @@
 //! The call table of a link: every admitted request that has no answer yet.
 //!
-//! Owns the peer's id, what is needed to answer, and the last progress of each call. A call leaves the
+//! Owns the peer's id, what is needed to answer, and the progress of each call. A call leaves the
 //! table in one place and for one reason; its handle is stale from then on.
 
 use mcp_types::{LoggingLevel, Revision};
 
-use super::progress::Progress;
+use super::pacer::Pacer;
 use super::subscription::Subscription;
 use crate::context::CallContext;
 use crate::error::Stale;
@@ -22,18 +22,15 @@ pub(super) struct Entry {
     pub(super) revision: Revision,
     pub(super) progress_token: Option<WireId>,
     pub(super) log_level: Option<LoggingLevel>,
-    /// The progress of the last notification written.
-    pub(super) reported: Option<f64>,
-    /// Waits for room in the outbox; the latest wins.
-    pub(super) waiting: Option<Progress>,
+    pub(super) progress: Pacer,
     /// Set for `subscriptions/listen`.
     pub(super) subscription: Option<Box<Subscription>>,
 }
 
 impl Entry {
-    /// Whether something waits for room in the outbox.
+    /// Whether something waits for room in the outbox, or for its time.
     pub(super) fn has_frame(&self) -> bool {
-        self.waiting.is_some() || self.subscription.as_ref().is_some_and(|s| s.is_dirty())
+        self.progress.due().is_some() || self.subscription.as_ref().is_some_and(|s| s.is_dirty())
     }
 }
 
@@ -135,8 +132,7 @@ impl Calls {
             revision: context.revision,
             progress_token: context.progress_token.clone(),
             log_level: context.log_level,
-            reported: None,
-            waiting: None,
+            progress: Pacer::default(),
             subscription,
         };
         let key = self.slab.insert(entry).ok()?;

@@ -34,7 +34,7 @@ use crate::limits::Budget;
 use crate::method::Method;
 use crate::outbox::Outbox;
 use crate::reply::{Payload, Reply};
-use crate::time::{Now, Wakeup, Why};
+use crate::time::{Instant, Now, Wakeup, Why};
 
 /// What the caller has to do before it asks again.
 #[derive(Debug)]
@@ -146,6 +146,8 @@ pub struct Link {
     pub(super) pending_frames: bool,
     /// The outbox was full when it was last seen: what waits needs room, not time.
     blocked: bool,
+    /// When a report of progress that waits for its time is due: never late, early at most once after its call ended.
+    progress_at: Instant,
     last_now: Now,
     input_over: bool,
     closed: bool,
@@ -168,6 +170,7 @@ impl Link {
             peer: None,
             pending_frames: false,
             blocked: false,
+            progress_at: Instant::MAX,
             last_now: Now::default(),
             input_over: false,
             closed: false,
@@ -186,8 +189,12 @@ impl Link {
                 request: late.id,
             });
         }
+        if self.progress_at <= now.instant {
+            self.progress_at = Instant::MAX;
+            self.pending_frames = true;
+        }
         loop {
-            self.write_pending(out);
+            self.write_pending(now, out);
             self.blocked = out.is_full();
             if self.blocked {
                 return Step::NeedFlush;
@@ -285,38 +292,33 @@ impl Link {
     }
 
     /// Reports progress. Without a token, or when the value does not increase, nothing is sent; while
-    /// the outbox is full only the latest report is kept.
+    /// the outbox is full, and within `Limits::progress_interval` of the last one, only the latest report is kept.
     ///
     /// # Errors
     /// [`Stale`] when the call has ended.
     pub fn progress(
         &mut self,
+        now: Now,
         id: CallId,
         progress: Progress,
         out: &mut Outbox,
     ) -> Result<(), Stale> {
+        let interval = self.config.limits().progress_interval;
         let entry = self.calls.get(id)?;
         let Some(token) = &entry.progress_token else {
             return Ok(());
         };
-        let last = entry
-            .waiting
-            .as_ref()
-            .map(|waiting| waiting.progress)
-            .or(entry.reported);
-        if !progress.follows(last) {
+        if !entry.progress.offer(progress) {
             return Ok(());
         }
         if out.is_full() {
-            entry.waiting = Some(progress);
             self.pending_frames = true;
             self.blocked = true;
-        } else {
-            // What still waited for room is overtaken: written later, it would go backwards.
-            entry.waiting = None;
+        } else if let Some(progress) = entry.progress.take(now.instant, interval) {
             write_progress(out, token, &progress, entry.revision);
             out.put_byte(b'\n');
-            entry.reported = Some(progress.progress);
+        } else if let Some(due) = entry.progress.due() {
+            self.progress_at = self.progress_at.min(due);
         }
         Ok(())
     }
@@ -365,9 +367,13 @@ impl Link {
         if self.pending_frames && !self.blocked {
             return Some(Wakeup::new(self.last_now.instant, Why::Pending));
         }
-        self.requests
-            .deadline()
-            .map(|at| Wakeup::new(at, Why::AnswerOverdue))
+        let progress = (self.progress_at < Instant::MAX && self.calls.len() > 0)
+            .then_some(Wakeup::new(self.progress_at, Why::Progress));
+        let answer = self.requests.deadline();
+        Wakeup::earlier(
+            answer.map(|at| Wakeup::new(at, Why::AnswerOverdue)),
+            progress,
+        )
     }
 
     /// How many calls have no answer yet, subscriptions included.
@@ -581,11 +587,12 @@ impl Link {
         }
     }
 
-    /// Writes frames that waited for room, as far as there is room.
-    fn write_pending(&mut self, out: &mut Outbox) {
+    /// Writes frames that waited for room, as far as there is room, and reports whose time has come.
+    fn write_pending(&mut self, now: Now, out: &mut Outbox) {
         if !self.pending_frames {
             return;
         }
+        let interval = self.config.limits().progress_interval;
         let ids: Vec<CallId> = self
             .calls
             .iter()
@@ -593,13 +600,19 @@ impl Link {
             .map(|(id, _)| id)
             .collect();
         for id in ids {
-            if !out.is_full() {
-                // The id was just read from the table.
-                let _ = self.flush_progress(id, out);
-            }
             let Ok(entry) = self.calls.get(id) else {
                 continue;
             };
+            if !out.is_full()
+                && let Some(token) = &entry.progress_token
+                && let Some(progress) = entry.progress.take(now.instant, interval)
+            {
+                write_progress(out, token, &progress, entry.revision);
+                out.put_byte(b'\n');
+            }
+            if let Some(due) = entry.progress.due().filter(|due| *due > now.instant) {
+                self.progress_at = self.progress_at.min(due);
+            }
             let Some(subscription) = &mut entry.subscription else {
                 continue;
             };
@@ -617,12 +630,14 @@ impl Link {
                 || self.peer.as_ref().is_some_and(Peer::is_dirty));
     }
 
+    /// Writes the report that waits, however early: nothing may follow the answer.
     fn flush_progress(&mut self, id: CallId, out: &mut Outbox) -> Result<(), Stale> {
         let entry = self.calls.get(id)?;
-        if let (Some(progress), Some(token)) = (entry.waiting.take(), &entry.progress_token) {
+        if let Some(token) = &entry.progress_token
+            && let Some(progress) = entry.progress.flush()
+        {
             write_progress(out, token, &progress, entry.revision);
             out.put_byte(b'\n');
-            entry.reported = Some(progress.progress);
         }
         Ok(())
     }

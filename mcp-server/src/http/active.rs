@@ -55,8 +55,9 @@ impl Active {
         }
     }
 
-    pub(super) fn wakeup(&self) -> Option<Instant> {
-        self.lane.deadline()
+    /// When to poll it again. `has_room`: whether its stream takes more.
+    pub(super) fn wakeup(&self, has_room: bool) -> Option<Instant> {
+        self.lane.deadline(has_room)
     }
 
     fn poll(
@@ -83,7 +84,8 @@ impl Active {
             now,
             waker: &waker,
         };
-        self.running.drain(&mut sink);
+        self.running.drain(&mut sink, polled.is_ready());
+        sink.report(polled.is_ready());
         match polled {
             Poll::Ready(finish) => Poll::Ready(Over::Finished(finish)),
             Poll::Pending => {
@@ -258,7 +260,8 @@ impl Connected {
 
     pub(super) fn wakeup(&self) -> Option<Instant> {
         let (active, exchange) = self.inner.as_ref()?;
-        [active.wakeup(), exchange.wakeup().map(|wakeup| wakeup.at)]
+        let own = active.wakeup(!exchange.is_full());
+        [own, exchange.wakeup().map(|wakeup| wakeup.at)]
             .into_iter()
             .flatten()
             .min()
@@ -287,7 +290,7 @@ impl Detached {
     /// The time that was waited for, once it has come.
     fn fired(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
         let active = self.active.as_ref()?;
-        let due = active.wakeup();
+        let due = active.wakeup(true);
         if self.timer.as_ref().map(|(at, _)| *at) != due {
             let runtime = &active.lane.shared.runtime;
             self.timer = due.and_then(|at| Some((at, runtime.sleep_until(at)?)));

@@ -80,10 +80,11 @@ impl Batch {
     }
 
     pub(super) fn wakeup(&self) -> Option<Instant> {
-        let own = self.exchange.as_ref()?.wakeup().map(|wakeup| wakeup.at);
+        let exchange = self.exchange.as_ref()?;
+        let own = exchange.wakeup().map(|wakeup| wakeup.at);
         self.members
             .iter()
-            .filter_map(Active::wakeup)
+            .filter_map(|member| member.wakeup(!exchange.is_full()))
             .chain(own)
             .min()
     }

@@ -15,7 +15,7 @@ use mcp_proto::id::{RequestId, WireId};
 use mcp_proto::json::write;
 use mcp_proto::legacy::{GENERAL, SessionToken};
 use mcp_proto::outbox::Outbox;
-use mcp_proto::server::{Progress, Refused, write_log, write_progress};
+use mcp_proto::server::{Pacer, Progress, Refused, write_log, write_progress};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::{LoggingLevel, Revision};
 
@@ -34,6 +34,7 @@ pub(super) struct Lane {
     attached: Option<Attached>,
     /// The session has no room for this call's state.
     full: bool,
+    progress: Pacer,
     /// Whether the stream is this call's alone, so that it can be resumed.
     resumable: bool,
     /// The handler asked to close the stream.
@@ -63,6 +64,7 @@ impl Lane {
             session,
             attached: None,
             full: false,
+            progress: Pacer::default(),
             resumable: true,
             close: None,
         }
@@ -145,9 +147,12 @@ impl Lane {
         news
     }
 
-    /// When one of our requests is overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        lock(&self.attached.as_ref()?.cell).requests.deadline()
+    /// When one of our requests is overdue, or a report of progress due. One that waits for room needs no time.
+    pub(super) fn deadline(&self, has_room: bool) -> Option<Instant> {
+        let attached = self.attached.as_ref();
+        let overdue = attached.and_then(|it| lock(&it.cell).requests.deadline());
+        let report = self.progress.due().filter(|_| has_room);
+        [overdue, report].into_iter().flatten().min()
     }
 
     /// Writes one message as an event; `false` if it reaches nobody.
@@ -339,6 +344,22 @@ impl LaneSink<'_> {
         self.lane
             .emit(self.now.instant, self.exchange.as_deref_mut(), write);
     }
+
+    /// Sends the report of progress that waits, if its time has come or the call is over.
+    pub(super) fn report(&mut self, over: bool) {
+        let interval = self.lane.shared.service.config().limits().progress_interval;
+        let report = if over {
+            self.lane.progress.flush()
+        } else if self.has_room() {
+            self.lane.progress.take(self.now.instant, interval)
+        } else {
+            None
+        };
+        if let (Some(report), Some(token)) = (report, self.lane.context.progress_token.clone()) {
+            let revision = self.lane.context.revision;
+            self.emit(|out| write_progress(out, &token, &report, revision));
+        }
+    }
 }
 
 impl CallSink for LaneSink<'_> {
@@ -349,11 +370,10 @@ impl CallSink for LaneSink<'_> {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        let Some(token) = self.lane.context.progress_token.clone() else {
-            return;
-        };
-        let revision = self.lane.context.revision;
-        self.emit(|out| write_progress(out, &token, progress, revision));
+        let wanted = self.lane.context.progress_token.is_some();
+        if wanted && self.lane.progress.offer(progress.clone()) {
+            self.report(false);
+        }
     }
 
     fn log(&mut self, level: LoggingLevel, logger: Option<&str>, data: &str) {

@@ -126,6 +126,19 @@ impl Drop for Ending {
     }
 }
 
+/// Lets what was said be sent.
+async fn pass_once() {
+    let mut passed = false;
+    poll_fn(|cx| {
+        if core::mem::replace(&mut passed, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 fn service(gate: &Gate, ended: &Arc<AtomicUsize>) -> Server {
     let waits = |name: &str, before: fn(&Context)| {
         let (gate, ended) = (gate.clone(), Arc::clone(ended));
@@ -150,6 +163,21 @@ fn service(gate: &Gate, ended: &Arc<AtomicUsize>) -> Server {
             context.progress(1.0, Some(2.0), None);
             context.info("working");
         }))
+        .tool({
+            let gate = gate.clone();
+            Tool::builder("steps").call_async(move |_: Nothing, context: Context| {
+                let gate = gate.clone();
+                async move {
+                    for step in 1..=3 {
+                        context.progress(f64::from(step), None, None);
+                        pass_once().await;
+                    }
+                    gate.wait().await;
+                    context.progress(4.0, None, None);
+                    Ok::<_, HandlerError>("done")
+                }
+            })
+        })
         .tool(waits("poll", |context| {
             context.close_stream(Some(Duration::from_millis(50)))
         }))

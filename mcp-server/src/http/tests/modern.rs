@@ -209,6 +209,48 @@ fn a_notification_turns_the_answer_into_a_stream() {
 }
 
 #[test]
+fn reports_of_progress_keep_a_distance_in_time_and_the_last_one_precedes_the_answer() {
+    let mut bench = Bench::new();
+    let mut reply = bench.send(
+        Method::POST,
+        &[
+            ("content-type", "application/json"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "steps"),
+        ],
+        &modern_body(
+            1,
+            "tools/call",
+            json!({"name": "steps", "arguments": {}, "_meta": {"progressToken": 7,
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {}}}),
+        )
+        .to_string(),
+    );
+    let heard = |reply: &Reply| -> Vec<Value> {
+        let events = reply.events();
+        let progress = events.iter().map(|event| &event["params"]["progress"]);
+        progress.cloned().collect()
+    };
+    for _ in 0..3 {
+        reply.poll(&bench);
+    }
+    assert_eq!(heard(&reply), [1]);
+    let interval = Duration::from_millis(20);
+    let due = reply.call.as_ref().unwrap().wakeup();
+    assert_eq!(due, Some(bench.now.instant + interval));
+    bench.pass(interval);
+    reply.poll(&bench);
+    assert_eq!(heard(&reply), [1, 3], "the latest alone");
+    bench.gate.open();
+    reply.poll(&bench);
+    assert!(reply.ended);
+    assert_eq!(heard(&reply), [json!(1), json!(3), json!(4), json!(null)]);
+    assert_eq!(reply.events()[3]["id"], 1);
+}
+
+#[test]
 fn a_slow_answer_turns_into_a_stream_and_shows_life() {
     let mut bench = Bench::new();
     let mut reply = bench.modern(1, "tools/call", json!({"name": "slow", "arguments": {}}));

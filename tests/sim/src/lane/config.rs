@@ -75,6 +75,7 @@ impl Config {
             max_uris: rng.pick(&[0, 1, 3, 256]),
             max_uri: rng.pick(&[4, 2048]),
             violations: rng.pick(&[0, 3, 100]),
+            progress_interval: Duration::from_micros(rng.pick(&[0, 1, 20_000])),
             ..Limits::default()
         };
         let (mut server_limits, mut client_limits) = (limits(), limits());
@@ -202,6 +203,8 @@ impl Config {
             max_uris: limits.max_uris,
             max_uri: limits.max_uri,
             request_timeout: u64::try_from(limits.request_timeout.as_micros()).unwrap_or(u64::MAX),
+            progress_interval: u64::try_from(limits.progress_interval.as_micros())
+                .unwrap_or(u64::MAX),
             violations: limits.violations,
             outbox_high: limits.outbox_high,
             capabilities: Revision::ALL

@@ -211,8 +211,13 @@ impl ServerEnd {
             total,
             message: message.clone(),
         };
-        let sent = end.link.progress(live.id, report, &mut end.out).is_ok();
-        let expected = end.model.progress(live.key, value, total, message, full);
+        let sent = end
+            .link
+            .progress(at(world), live.id, report, &mut end.out)
+            .is_ok();
+        let expected = end
+            .model
+            .progress(world.now, live.key, value, total, message, full);
         require!(
             sent == expected,
             ModelAgrees,
@@ -348,7 +353,10 @@ impl ServerEnd {
                 .link
                 .fail(id, &WireError::internal("x"), &mut end.out)
                 .is_err(),
-            2 => end.link.progress(id, report, &mut end.out).is_err(),
+            2 => end
+                .link
+                .progress(at(world), id, report, &mut end.out)
+                .is_err(),
             _ => {
                 let asked = end
                     .link
@@ -402,14 +410,14 @@ impl ServerEnd {
         let end = &mut *self;
         let real = end.link.poll_timeout().map(|w| w.at.as_micros());
         let told = told(world, real);
-        let wanted = end.model.deadline();
+        let wanted = end.model.deadline(world.now);
         require!(
             wanted.is_none_or(|wanted| told.is_some_and(|told| told <= wanted)),
             NoLostWakeup,
             "the server has a deadline at {wanted:?} and asks to be called at {told:?}"
         );
         require!(
-            !end.model.has_frames() || end.out.is_full(),
+            !end.model.has_frames(world.now) || end.out.is_full(),
             NoLostWakeup,
             "the server has frames to write and room, and goes to sleep until {told:?}"
         );

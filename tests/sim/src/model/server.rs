@@ -40,6 +40,8 @@ pub struct Shape {
     pub max_uri: usize,
     /// As in the machine's limits, in microseconds.
     pub request_timeout: u64,
+    /// Microseconds between two reports of a call.
+    pub progress_interval: u64,
     /// As in the machine's limits.
     pub violations: u32,
     /// The outbox is full from here on.
@@ -165,13 +167,20 @@ struct Call {
     level: Option<usize>,
     reported: Option<f64>,
     waiting: Option<(f64, Option<f64>, Option<String>)>,
+    /// No progress is sent before.
+    free_at: u64,
     subscription: Option<(Filter, Dirt)>,
 }
 
 impl Call {
+    /// Whether a report waits whose time has come.
+    fn is_due(&self, now: u64) -> bool {
+        self.waiting.is_some() && self.free_at <= now
+    }
+
     /// Whether it has something to say.
-    fn is_loud(&self) -> bool {
-        self.waiting.is_some()
+    fn is_loud(&self, now: u64) -> bool {
+        self.is_due(now)
             || self.subscription.as_ref().is_some_and(|(filter, dirt)| {
                 dirt.lists != [false; 3] || filter.uris.iter().any(|u| dirt.uris.contains(u))
             })
@@ -296,16 +305,19 @@ impl ServerModel {
         self.asks.len()
     }
 
-    /// The next deadline.
+    /// The next deadline. A report whose time has come waits for room alone.
     #[must_use]
-    pub fn deadline(&self) -> Option<u64> {
-        self.asks.iter().map(|(_, ask)| ask.at).min()
+    pub fn deadline(&self, now: u64) -> Option<u64> {
+        let asks = self.asks.iter().map(|(_, ask)| ask.at);
+        let calls = self.calls.iter();
+        let reports = calls.filter_map(|(_, call)| call.waiting.as_ref().map(|_| call.free_at));
+        asks.chain(reports.filter(|at| *at > now)).min()
     }
 
     /// Whether frames wait to be written.
     #[must_use]
-    pub fn has_frames(&self) -> bool {
-        self.calls.iter().any(|(_, call)| call.is_loud())
+    pub fn has_frames(&self, now: u64) -> bool {
+        self.calls.iter().any(|(_, call)| call.is_loud(now))
             || self
                 .session
                 .as_ref()
@@ -332,7 +344,7 @@ impl ServerModel {
             return Next::Event(Heard::Expired(ask.call, wire(key)));
         }
         loop {
-            self.write_frames(room);
+            self.write_frames(now, room);
             if self.full(room) {
                 return Next::Flush;
             }
@@ -368,11 +380,15 @@ impl ServerModel {
         }
     }
 
-    fn write_frames(&mut self, room: &Room<'_>) {
-        let loud = self.calls.iter().filter(|(_, call)| call.is_loud());
+    fn write_frames(&mut self, now: u64, room: &Room<'_>) {
+        let loud = self.calls.iter().filter(|(_, call)| call.is_loud(now));
         let loud: Vec<Key> = loud.map(|(key, _)| key).collect();
         for key in loud {
-            if !self.full(room) {
+            if !self.full(room)
+                && let Some(call) = self.calls.get_mut(key)
+                && call.is_due(now)
+            {
+                call.free_at = now.saturating_add(self.shape.progress_interval);
                 self.flush_progress(key);
             }
             loop {
@@ -562,6 +578,7 @@ impl ServerModel {
             level,
             reported: None,
             waiting: None,
+            free_at: 0,
             subscription: None,
         };
         if message.method == "subscriptions/listen" {
@@ -720,6 +737,7 @@ impl ServerModel {
                     level: self.shape.logging.then_some(least),
                     reported: None,
                     waiting: None,
+                    free_at: 0,
                     subscription: None,
                 };
                 return self.enter(call, revision, line).map(Some);
@@ -905,6 +923,7 @@ impl ServerModel {
     /// Reports progress.
     pub fn progress(
         &mut self,
+        now: u64,
         key: Key,
         value: f64,
         total: Option<f64>,
@@ -922,9 +941,10 @@ impl ServerModel {
         if last.is_some_and(|last| value <= last) {
             return true;
         }
-        if full {
+        if full || now < call.free_at {
             call.waiting = Some((value, total, text));
         } else {
+            call.free_at = now.saturating_add(self.shape.progress_interval);
             call.waiting = None;
             call.reported = Some(value);
             let message = progress(&token, &(value, total, text), call.messages);
