@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use common::{META, Rig, call, modern};
 use mcp_proto::config::RevisionSet;
 use mcp_proto::reply::{Payload, Reply};
-use mcp_proto::server::{CancelledBy, Change, LinkEvent, Progress, Step};
+use mcp_proto::server::{CancelledBy, Change, LinkEvent, Progress, Refused, Step};
 use mcp_proto::time::{Instant, Wakeup, Why};
 use mcp_types::{LoggingLevel, Revision};
 use serde_json::json;
@@ -751,4 +751,41 @@ fn a_progress_token_is_as_short_as_an_id() {
     call(&asked(&mut rig, 3, "", max));
     assert!(asked(&mut rig, 4, "", max + 1).is_empty());
     assert_eq!(rig.code(), -32602);
+}
+
+#[test]
+fn nothing_longer_than_the_limit_is_sent() {
+    let mut profile = common::profile();
+    profile.limits.max_frame_out = 400;
+    let mut rig = Rig::with(profile);
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(5000));
+    let calls = [1, 2, 3].map(|id| call(&rig.say(&modern(id, "tools/list"))));
+    let reply = Reply::complete(Payload::Slice(long.as_bytes()));
+    rig.link.respond(calls[0], &reply, &mut rig.out).unwrap();
+    let reply = Reply::complete(Payload::Shared(long.clone().into()));
+    rig.link.respond(calls[1], &reply, &mut rig.out).unwrap();
+    let data = mcp_types::Json::parse(&*long).unwrap();
+    let error = mcp_proto::error::WireError::invalid_params("no").with_data(data);
+    rig.link.fail(calls[2], &error, &mut rig.out).unwrap();
+    for (n, answer) in rig.written().iter().enumerate() {
+        assert_eq!(answer["id"], n + 1);
+        assert_eq!(answer["error"]["code"], -32603, "{answer}");
+    }
+    assert_eq!(rig.link.in_flight(), 0);
+    rig.initialize("2025-11-25", "{}");
+    let id = call(&rig.say(r#"{"jsonrpc":"2.0","id":4,"method":"tools/list"}"#));
+    let asked = rig
+        .link
+        .request(rig.now, id, "roots/list", &long, &mut rig.out);
+    assert_eq!(asked, Err(Refused::TooLong));
+    assert_eq!(
+        rig.link.notify(id, "notifications/x", &long, &mut rig.out),
+        Err(Refused::TooLong)
+    );
+    rig.link
+        .log(id, LoggingLevel::Error, None, &long, &mut rig.out)
+        .unwrap();
+    assert!(rig.written().is_empty());
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
+    assert_eq!(rig.answer()["result"], json!({"tools":[]}));
 }

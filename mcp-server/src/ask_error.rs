@@ -117,6 +117,7 @@ impl From<Refused> for AskError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::AtCapacity => Self::NotSent("too many questions are open"),
+            Refused::TooLong => Self::NotSent("the question is longer than this server may send"),
             Refused::Stale => Self::Ended,
             _ => Self::NotSent("there is no stream to it"),
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use mcp_types::{LoggingLevel, Revision};
 
-use super::calls::Calls;
+use super::calls::{Calls, Entry};
 use super::link_legacy::write_withdrawn;
 use super::progress::{Progress, write_log, write_progress};
 use super::subscription::{Change, Filter, Subscription};
@@ -127,6 +127,8 @@ pub enum Refused {
     NoSession,
     /// Too many requests wait for an answer already.
     AtCapacity,
+    /// The message would be longer than `Limits::max_frame_out`.
+    TooLong,
 }
 
 /// The server's end of one byte stream.
@@ -207,7 +209,7 @@ impl Link {
                 return self.close();
             }
             if let Some(member) = self.batch.pop_front() {
-                if let Some(event) = self.receive(now, member, true, out) {
+                if let Some(event) = self.receive(member, true, out) {
                     return Step::Event(event);
                 }
                 continue;
@@ -230,7 +232,7 @@ impl Link {
                 },
                 Line::NeedMore => return Step::NeedInput,
             };
-            if let Some(event) = self.receive(now, frame, false, out) {
+            if let Some(event) = self.receive(frame, false, out) {
                 return Step::Event(event);
             }
         }
@@ -261,7 +263,7 @@ impl Link {
         }
     }
 
-    /// Answers a call.
+    /// Answers a call; with -32603 when the message would be longer than `Limits::max_frame_out`.
     ///
     /// # Errors
     /// [`Stale`] when the call has ended; nothing is written then.
@@ -271,22 +273,38 @@ impl Link {
         reply: &Reply<'_>,
         out: &mut Outbox,
     ) -> Result<(), Stale> {
-        self.flush_progress(id, out)?;
-        let entry = self.calls.remove(id)?;
-        reply.write(out, &entry.id, entry.method, entry.revision, &self.config);
-        out.put_byte(b'\n');
-        self.withdraw_all(id, out);
-        Ok(())
+        self.conclude(id, out, |out, entry, config| {
+            reply.write(out, &entry.id, entry.method, entry.revision, config);
+        })
     }
 
-    /// Answers a call with an error.
+    /// Answers a call with an error; with -32603 when the message would be longer than `Limits::max_frame_out`.
     ///
     /// # Errors
     /// [`Stale`] when the call has ended; nothing is written then.
     pub fn fail(&mut self, id: CallId, error: &WireError, out: &mut Outbox) -> Result<(), Stale> {
+        self.conclude(id, out, |out, entry, _| {
+            write::write_error(out, Some(&entry.id), error);
+        })
+    }
+
+    /// The last words of a call: the progress that waits, the answer, and that its questions are void.
+    fn conclude(
+        &mut self,
+        id: CallId,
+        out: &mut Outbox,
+        write: impl FnOnce(&mut Outbox, &Entry, &ServerConfig),
+    ) -> Result<(), Stale> {
         self.flush_progress(id, out)?;
         let entry = self.calls.remove(id)?;
-        write_failure(out, Some(&entry.id), error);
+        let (mark, before) = (out.mark(), out.len());
+        write(out, &entry, &self.config);
+        if out.len() - before > self.config.limits().max_frame_out {
+            out.rollback(mark);
+            let error = WireError::internal("the result is larger than this server may send");
+            write::write_error(out, Some(&entry.id), &error);
+        }
+        out.put_byte(b'\n');
         self.withdraw_all(id, out);
         Ok(())
     }
@@ -324,7 +342,8 @@ impl Link {
     }
 
     /// Sends a log message, if the client asked for its level. `data` is raw JSON. While the outbox is
-    /// full the message is dropped: the call's result matters more.
+    /// full the message is dropped, for the call's result matters more; so is one of more than
+    /// `Limits::max_frame_out` bytes.
     ///
     /// # Errors
     /// [`Stale`] when the call has ended.
@@ -337,7 +356,8 @@ impl Link {
         out: &mut Outbox,
     ) -> Result<(), Stale> {
         let entry = self.calls.get(id)?;
-        if entry.log_level.is_some_and(|least| level >= least) && !out.is_full() {
+        let wanted = entry.log_level.is_some_and(|least| level >= least);
+        if wanted && !out.is_full() && data.len() <= self.config.limits().max_frame_out {
             write_log(out, level, logger, data);
             out.put_byte(b'\n');
         }
@@ -390,13 +410,7 @@ impl Link {
     }
 
     /// One message in, at most one event out.
-    fn receive(
-        &mut self,
-        now: Now,
-        frame: Bytes,
-        batched: bool,
-        out: &mut Outbox,
-    ) -> Option<LinkEvent> {
+    fn receive(&mut self, frame: Bytes, batched: bool, out: &mut Outbox) -> Option<LinkEvent> {
         let limits = self.config.limits();
         let envelope = match scan(&frame, &limits.scan()) {
             Ok(envelope) => envelope,
@@ -418,7 +432,7 @@ impl Link {
             }
             Kind::Request => {
                 self.budget.replenish();
-                self.request_received(now, inbound, out)
+                self.request_received(inbound, out)
             }
             Kind::Notification => self.notified(inbound, out),
             Kind::Result | Kind::Error => self.answered(&inbound),
@@ -477,14 +491,9 @@ impl Link {
         }
     }
 
-    fn request_received(
-        &mut self,
-        now: Now,
-        inbound: Inbound,
-        out: &mut Outbox,
-    ) -> Option<LinkEvent> {
+    fn request_received(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
         let id = inbound.id()?;
-        match self.admit(now, id.clone(), inbound, out) {
+        match self.admit(id.clone(), inbound, out) {
             Ok(event) => event,
             Err(error) => {
                 write_failure(out, Some(&id), &error);
@@ -495,7 +504,6 @@ impl Link {
 
     fn admit(
         &mut self,
-        now: Now,
         id: WireId,
         inbound: Inbound,
         out: &mut Outbox,
@@ -508,7 +516,7 @@ impl Link {
             ));
         }
         if judge::era(&self.config, &inbound, None) == Era::Legacy {
-            return self.admit_legacy(now, id, inbound, out);
+            return self.admit_legacy(id, inbound, out);
         }
         let context = judge::modern(&self.config, &inbound, None)?;
         match inbound.envelope.method {

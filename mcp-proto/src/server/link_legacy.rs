@@ -20,7 +20,6 @@ use crate::time::Now;
 impl Link {
     pub(super) fn admit_legacy(
         &mut self,
-        _now: Now,
         id: WireId,
         inbound: Inbound,
         out: &mut Outbox,
@@ -145,6 +144,9 @@ impl Link {
         if entry.revision.is_modern() || self.peer.is_none() {
             return Err(Refused::NoSession);
         }
+        if params.len() > self.config.limits().max_frame_out {
+            return Err(Refused::TooLong);
+        }
         let timeout = self.config.limits().request_timeout;
         let id = self
             .requests
@@ -176,6 +178,9 @@ impl Link {
         let entry = self.calls.get(call).map_err(|_| Refused::Stale)?;
         if entry.revision.is_modern() {
             return Err(Refused::NoSession);
+        }
+        if params.len() > self.config.limits().max_frame_out {
+            return Err(Refused::TooLong);
         }
         write::write_notification(out, method, params);
         out.put_byte(b'\n');

@@ -250,7 +250,11 @@ impl Lane {
             .as_ref()
             .filter(|attached| reachable || attached.stream.is_some());
         let attached = attached.ok_or(Refused::NoSession)?;
-        let timeout = self.shared.service.config().limits().request_timeout;
+        let limits = self.shared.service.config().limits();
+        if params.len() > limits.max_frame_out {
+            return Err(Refused::TooLong);
+        }
+        let timeout = limits.request_timeout;
         let id = lock(&attached.cell)
             .requests
             .insert(now, timeout, attached.key);
