@@ -36,7 +36,7 @@ pub struct Limits {
     /// report waits: it is sent when the time is over, or right before the answer. Zero: all are sent.
     pub progress_interval: Duration,
     /// Bytes in the outbox from which on it is full: nothing more is read, notifications are
-    /// coalesced or dropped. Default 256 KiB. Cost: this plus one frame per link.
+    /// coalesced or dropped. Default 256 KiB. Cost: this plus one frame per link or HTTP answer.
     pub outbox_high: usize,
     /// Bytes of one message that we write. Default 16 MiB. Beyond: `-32603` in its place.
     pub max_frame_out: usize,
@@ -73,7 +73,7 @@ pub struct Limits {
     /// initializes again.
     pub session_ttl: Duration,
     /// Deleted sessions that are remembered until their id expires. Default 16,384. Beyond: DELETE
-    /// answers 405. Cost: 40 bytes each.
+    /// answers 405. Cost: about 70 bytes each.
     pub max_tombstones: usize,
     /// Bytes of events that a legacy session keeps for replay. Default 256 KiB. Beyond: the oldest
     /// goes.

@@ -17,12 +17,10 @@ use super::cors;
 use super::host::{AllowedHosts, host_allowed};
 use super::mirror::MirrorHead;
 use super::origin::{AllowedOrigins, origin_of};
+use crate::legacy::MAX_SESSION_ID;
 
 /// `MCP-Session-Id` (revisions 2025-03-26 to 2025-11-25).
 pub const SESSION_ID: &str = "mcp-session-id";
-
-/// Sealed ids are at most this long; a longer header is nobody's session.
-const MAX_SESSION_ID: usize = 1024;
 
 static SESSION_NAME: header::HeaderName = header::HeaderName::from_static(SESSION_ID);
 
@@ -77,6 +75,7 @@ pub enum SessionHeader {
 
 impl SessionHeader {
     fn of(headers: &HeaderMap) -> Self {
+        // Ours are no longer, so a longer one is nobody's.
         match one(headers, &SESSION_NAME, MAX_SESSION_ID) {
             Ok(None) => Self::Absent,
             Ok(Some(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic()) => {

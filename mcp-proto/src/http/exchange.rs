@@ -18,27 +18,34 @@ use bytes::{Bytes, BytesMut};
 
 use super::accept::Accepts;
 use crate::frame::sse;
+use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::time::{Instant, Wakeup, Why};
 
-/// A stream's output may grow to this many bytes before [`Exchange::is_full`] says so.
-const HIGH_WATER: usize = 256 << 10;
-
-/// When an answer commits and how often a quiet stream shows life.
+/// When an answer commits, how often a quiet stream shows life, and how much waits for a slow reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// An undecided answer turns into a stream after this time, so that proxies see bytes.
     pub commit_after: Duration,
     /// A comment is written to a stream that was quiet for this long.
     pub keep_alive: Duration,
+    /// Bytes that may wait before [`Exchange::is_full`] says so.
+    pub outbox_high: usize,
+}
+
+impl From<&Limits> for Pace {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            commit_after: limits.commit_after,
+            keep_alive: limits.keep_alive,
+            outbox_high: limits.outbox_high,
+        }
+    }
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            commit_after: Duration::from_millis(500),
-            keep_alive: Duration::from_secs(15),
-        }
+        Self::from(&Limits::default())
     }
 }
 
@@ -148,7 +155,7 @@ impl Exchange<Open> {
     pub fn open(now: Instant, accepts: Accepts, pace: Pace) -> Self {
         let answer = Answer {
             head: None,
-            out: Outbox::new(HIGH_WATER),
+            out: Outbox::new(pace.outbox_high),
         };
         let due = accepts.stream.then(|| now + pace.commit_after);
         Self {
@@ -309,7 +316,7 @@ impl Exchange<Draining> {
     #[must_use]
     pub fn respond(response: ::http::Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
-        let mut out = Outbox::new(HIGH_WATER);
+        let mut out = Outbox::new(usize::MAX);
         out.put_shared(body);
         Self {
             state: Draining {
@@ -406,6 +413,23 @@ mod tests {
                 .0,
             "abcdefg"
         );
+    }
+
+    #[test]
+    fn a_slow_reader_fills_the_output_up_to_the_limit() {
+        let limits = Limits {
+            outbox_high: 30,
+            ..Limits::default()
+        };
+        let mut exchange = Exchange::open(START, Accepts::BOTH, Pace::from(&limits));
+        exchange.event(START, |out| out.put(b"0123456789"));
+        assert!(!exchange.is_full());
+        exchange.event(START, |out| out.put(b"0123456789"));
+        assert!(exchange.is_full());
+        exchange.tick(Instant::MAX);
+        let events = "data: 0123456789\n\n".repeat(2);
+        assert_eq!(text(exchange.take_data()), events, "and no comment");
+        assert!(!exchange.is_full());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::session_id::SessionKey;
+use crate::limits::Limits;
 use crate::time::{Instant, Now};
 
 /// Bounds of a [`Sessions`] table.
@@ -22,17 +23,23 @@ pub struct SessionLimits {
     pub max_attached: usize,
     /// An attached state that was not used for this long is dropped; its id stays valid.
     pub idle_ttl: Duration,
-    /// Terminated sessions to remember, 32 bytes each. Zero: sessions cannot be terminated.
+    /// Terminated sessions to remember, about 70 bytes each. Zero: sessions cannot be terminated.
     pub max_tombstones: usize,
+}
+
+impl From<&Limits> for SessionLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            max_attached: limits.max_sessions,
+            idle_ttl: limits.session_idle,
+            max_tombstones: limits.max_tombstones,
+        }
+    }
 }
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self {
-            max_attached: 1024,
-            idle_ttl: Duration::from_secs(15 * 60),
-            max_tombstones: 10_000,
-        }
+        Self::from(&Limits::default())
     }
 }
 

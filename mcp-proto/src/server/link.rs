@@ -73,7 +73,7 @@ pub enum LinkEvent {
     },
     /// A subscription was opened and acknowledged; report changes by [`Link::changed`].
     Listening {
-        /// The subscription; it ends with `Cancelled`.
+        /// The subscription; it ends with `Cancelled` or by [`Link::drain`].
         id: CallId,
         /// What it wants to hear of.
         filter: Filter,
@@ -103,7 +103,7 @@ pub enum LinkEvent {
         /// The request.
         request: RequestId,
     },
-    /// A notification that the core has no use for itself.
+    /// The client is initialized or its roots changed. Notifications that no server acts on are dropped.
     Notified {
         /// Which one.
         method: Method,
@@ -243,7 +243,7 @@ impl Link {
         self.input_over = true;
     }
 
-    /// Refuses requests from now on and ends every subscription gracefully.
+    /// Refuses requests from now on and ends every subscription gracefully; no event tells of their ends.
     ///
     /// Calls in flight can still be answered. 2026-07-28, subscriptions "Graceful Closure".
     pub fn drain(&mut self, out: &mut Outbox) {

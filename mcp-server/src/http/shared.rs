@@ -105,19 +105,15 @@ impl Shared {
         );
         rules.hosts = options.allowed_hosts.clone();
         rules.origins = options.allowed_origins.clone();
-        let sessions = SessionLimits {
-            max_attached: limits.max_sessions,
-            idle_ttl: limits.session_idle,
+        let mut sessions = SessionLimits::from(limits);
+        if replicated {
             // Replicas that share the keys would not hear of a termination.
-            max_tombstones: if replicated { 0 } else { limits.max_tombstones },
-        };
+            sessions.max_tombstones = 0;
+        }
         Self {
             runtime,
             rules,
-            pace: Pace {
-                commit_after: limits.commit_after,
-                keep_alive: limits.keep_alive,
-            },
+            pace: Pace::from(limits),
             sealer: service.sealer(entropy.seed()),
             calls: Gauge::new(options.max_calls),
             streams: Gauge::new(options.max_streams),
