@@ -518,7 +518,15 @@ impl World {
                 assert_eq!(waiter, call);
                 assert!(self.now.instant > since);
             }
+            LinkEvent::Lost { call, request } => {
+                let (waiter, _) = self.requests.remove(&request).expect("a request of ours");
+                assert_eq!(waiter, call);
+            }
             LinkEvent::Closed { .. } => {
+                assert!(
+                    self.requests.is_empty(),
+                    "nothing waits for what cannot come"
+                );
                 assert!(!self.closed, "closed once");
                 self.closed = true;
             }

@@ -627,6 +627,42 @@ fn the_end_of_input_ends_subscriptions_and_leaves_calls_answerable() {
 }
 
 #[test]
+fn the_end_of_input_ends_what_waits_for_an_answer() {
+    let mut rig = Rig::new();
+    rig.initialize("2025-11-25", "{}");
+    let id = call(&rig.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    let ask = |rig: &mut Rig| {
+        rig.link
+            .request(rig.now, id, "roots/list", "{}", &mut rig.out)
+    };
+    let (answered, lost) = (ask(&mut rig).unwrap(), ask(&mut rig).unwrap());
+    rig.written();
+    // The answer was on its way.
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#,
+        answered.wire()
+    );
+    rig.input.extend_from_slice(answer.as_bytes());
+    rig.link.end_of_input();
+    assert_eq!(ask(&mut rig), Err(Refused::Closed));
+    let events = rig.events();
+    assert!(
+        matches!(
+            &events[..],
+            [
+                LinkEvent::Answered { request: first, .. },
+                LinkEvent::Lost { call, request },
+                LinkEvent::Closed { .. }
+            ] if *first == answered && *call == id && *request == lost
+        ),
+        "{events:?}"
+    );
+    assert_eq!(rig.link.poll_timeout(), None);
+    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
+    assert_eq!(rig.answer()["id"], 1, "and no notice to who is gone");
+}
+
+#[test]
 fn an_oversized_line_is_skipped_and_the_stream_goes_on() {
     let mut profile = common::profile();
     profile.limits.max_message = 1024;

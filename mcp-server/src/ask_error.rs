@@ -49,6 +49,9 @@ pub enum AskError {
     /// The client did not answer in time (legacy).
     #[error("the client did not answer in time")]
     TimedOut,
+    /// The stream to the client ended before it answered (legacy).
+    #[error("the client is gone")]
+    Lost,
     /// The question could not be sent: there is no stream to the client, or too many questions are open.
     #[error("the client cannot be asked now: {0}")]
     NotSent(&'static str),
@@ -119,6 +122,7 @@ impl From<Refused> for AskError {
             Refused::AtCapacity => Self::NotSent("too many questions are open"),
             Refused::TooLong => Self::NotSent("the question is longer than this server may send"),
             Refused::Stale => Self::Ended,
+            Refused::Closed => Self::Lost,
             _ => Self::NotSent("there is no stream to it"),
         }
     }

@@ -207,7 +207,12 @@ impl Running {
 
     /// The client did not answer one of the call's requests in time. Poll afterwards.
     pub(crate) fn expired(&self, request: RequestId) {
-        self.answer(request, Err(AskError::TimedOut));
+        self.unanswered(request, AskError::TimedOut);
+    }
+
+    /// No answer to one of the call's requests came, for this reason. Poll afterwards.
+    pub(crate) fn unanswered(&self, request: RequestId, why: AskError) {
+        self.answer(request, Err(why));
     }
 
     fn answer(&self, request: RequestId, answer: Result<Bytes, AskError>) {

@@ -17,6 +17,7 @@ use mcp_proto::time::{Instant, Now};
 use mcp_types::LoggingLevel;
 
 use crate::Service;
+use crate::ask::AskError;
 use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
 use crate::journal::Sealer;
@@ -215,9 +216,14 @@ impl Connection {
                 request,
                 outcome,
             } => {
-                self.answered(call, request, Some(outcome), now, out);
+                self.answered(call, request, Ok(outcome), now, out);
             }
-            LinkEvent::Expired { call, request } => self.answered(call, request, None, now, out),
+            LinkEvent::Expired { call, request } => {
+                self.answered(call, request, Err(AskError::TimedOut), now, out);
+            }
+            LinkEvent::Lost { call, request } => {
+                self.answered(call, request, Err(AskError::Lost), now, out);
+            }
             _ => {}
         }
     }
@@ -226,7 +232,7 @@ impl Connection {
         &mut self,
         call: CallId,
         request: RequestId,
-        outcome: Option<Result<bytes::Bytes, bytes::Bytes>>,
+        outcome: Result<Result<bytes::Bytes, bytes::Bytes>, AskError>,
         now: Now,
         out: &mut Outbox,
     ) {
@@ -235,8 +241,8 @@ impl Connection {
         };
         if let Some((_, running)) = &mut self.slots[slot].call {
             match outcome {
-                Some(outcome) => running.answered(request, outcome),
-                None => running.expired(request),
+                Ok(outcome) => running.answered(request, outcome),
+                Err(error) => running.unanswered(request, error),
             }
         }
         self.poll_slot(slot, now, out);

@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Wake, Waker};
 use bytes::{Buf, BytesMut};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
+use mcp_server::types::{ElicitRequestFormParams, Map, RequestedSchema};
 use mcp_server::{
     Connection, Context, Demand, HandlerError, InPlace, Resource, Server, Service, Tool,
     UrlInteraction,
@@ -212,6 +213,29 @@ fn the_end_of_input_lets_calls_finish_within_a_bound() {
         demand.cut && !demand.done,
         "a handler that never ends does not keep the process"
     );
+}
+
+#[test]
+fn the_end_of_input_ends_what_a_handler_asked_for() {
+    let asks = Tool::builder("ask")
+        .input_schema(object_schema())
+        .call_async(|_: Value, context: Context| async move {
+            let form = ElicitRequestFormParams::new("who?", RequestedSchema::new(Map::new()));
+            let asked = context.elicit_schema("name", form).await;
+            Ok::<_, HandlerError>(asked.map_or_else(|error| error.to_string(), |_| "yes".into()))
+        });
+    let service = Server::new("test", "1.0.0").tool(asks).build().unwrap();
+    let mut rig = Rig::new(service);
+    rig.initialize();
+    let asked = rig.say(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}"#,
+    );
+    assert_eq!(asked[0]["method"], "elicitation/create");
+    rig.connection.end_of_input();
+    rig.poll();
+    let text = rig.written()[0]["result"]["content"][0]["text"].clone();
+    assert_eq!(text, "the client is gone", "at once, not after a deadline");
+    assert!(rig.poll().done);
 }
 
 #[test]

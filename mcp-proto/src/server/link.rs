@@ -8,7 +8,7 @@
 //!            ┌────────── respond / fail / peer's cancel ──────────┐
 //! request ──▶ admitted ──(subscriptions/listen)──▶ listening ─────┤──▶ gone (handle is stale)
 //!    └─▶ refused: answered at once, never in the table            │
-//!                                  end_listens / end of input ────┘
+//!                                        drain / end of input ────┘
 //! ```
 
 use std::collections::VecDeque;
@@ -103,6 +103,13 @@ pub enum LinkEvent {
         /// The request.
         request: RequestId,
     },
+    /// A request of ours can get no answer any more: the input is over.
+    Lost {
+        /// The call on whose behalf it was sent.
+        call: CallId,
+        /// The request.
+        request: RequestId,
+    },
     /// The client is initialized or its roots changed. Notifications that no server acts on are dropped.
     Notified {
         /// Which one.
@@ -129,6 +136,8 @@ pub enum Refused {
     AtCapacity,
     /// The message would be longer than `Limits::max_frame_out`.
     TooLong,
+    /// The input is over: no answer could come.
+    Closed,
 }
 
 /// The server's end of one byte stream.
@@ -143,7 +152,7 @@ pub struct Link {
     /// The rest of a batch, slices of its frame; no more than calls may be in flight.
     batch: VecDeque<Bytes>,
     /// The budget was overdrawn: nothing more is read.
-    misbehaved: bool,
+    pub(super) misbehaved: bool,
     /// A subscription is dirty, a progress report waits, or the legacy peer is dirty.
     pub(super) pending_frames: bool,
     /// The outbox was full when it was last seen: what waits needs room, not time.
@@ -151,7 +160,7 @@ pub struct Link {
     /// When a report of progress that waits for its time is due: never late, early at most once after its call ended.
     progress_at: Instant,
     last_now: Now,
-    input_over: bool,
+    pub(super) input_over: bool,
     closed: bool,
     /// New requests are refused: the server is going down.
     draining: bool,
@@ -655,6 +664,12 @@ impl Link {
     }
 
     fn close(&mut self) -> Step<LinkEvent> {
+        if let Some(gone) = self.requests.withdraw(|_| true) {
+            return Step::Event(LinkEvent::Lost {
+                call: gone.waiter,
+                request: gone.id,
+            });
+        }
         // Nobody is left to hear of changes; the application learns it one subscription at a time.
         let ended = self.subscriptions().next();
         if let Some(id) = ended {

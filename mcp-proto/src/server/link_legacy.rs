@@ -127,8 +127,9 @@ impl Link {
 
     /// Sends a request to the legacy client on behalf of a call. `params` is a raw JSON object.
     ///
-    /// The answer comes as [`LinkEvent::Answered`] or, after `Limits::request_timeout`, as
-    /// [`LinkEvent::Expired`]. When the call ends first, the client is told to stop.
+    /// The answer comes as [`LinkEvent::Answered`]; instead of it, [`LinkEvent::Expired`] after
+    /// `Limits::request_timeout`, or [`LinkEvent::Lost`] at the end of the input. When the call ends first,
+    /// the client is told to stop and no event comes.
     ///
     /// # Errors
     /// [`Refused`] says why nothing was sent.
@@ -146,6 +147,9 @@ impl Link {
         }
         if params.len() > self.config.limits().max_frame_out {
             return Err(Refused::TooLong);
+        }
+        if self.input_over || self.misbehaved {
+            return Err(Refused::Closed);
         }
         let timeout = self.config.limits().request_timeout;
         let id = self

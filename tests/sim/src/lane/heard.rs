@@ -47,6 +47,7 @@ pub fn server_heard(event: LinkEvent) -> server_model::Heard {
             Heard::Answered(key_of(call), request.wire(), outcome)
         }
         LinkEvent::Expired { call, request } => Heard::Expired(key_of(call), request.wire()),
+        LinkEvent::Lost { call, request } => Heard::Lost(key_of(call), request.wire()),
         LinkEvent::Notified { method, .. } => Heard::Notified(method.as_str().into()),
         LinkEvent::Closed { misbehaved } => Heard::Closed(misbehaved),
         _ => Heard::Notified("unknown event".into()),

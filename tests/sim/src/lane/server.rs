@@ -280,6 +280,7 @@ impl ServerEnd {
             }
             Err(Refused::Stale) => Err("stale"),
             Err(Refused::NoSession) => Err("no session"),
+            Err(Refused::Closed) => Err("closed"),
             Err(_) => Err("capacity"),
         };
         require!(
@@ -520,7 +521,9 @@ impl ServerEnd {
             Heard::Answered(_, id, _) => end.causes.take(|cause| contains(cause, &id.to_string())),
             Heard::Notified(_) => end.causes.take(|cause| contains(cause, "notifications")),
             Heard::Subscribed(_) => end.causes.take(|_| true),
-            Heard::Cancelled(_, true) | Heard::Closed(false) => end.over || end.config.hostile,
+            Heard::Cancelled(_, true) | Heard::Lost(..) | Heard::Closed(false) => {
+                end.over || end.config.hostile
+            }
             Heard::Closed(true) => end.config.hostile,
             Heard::Expired(..) => true,
         };
@@ -586,7 +589,7 @@ impl ServerEnd {
                         .frame(&json!({"jsonrpc":"2.0","id":gone.peer,"result":{}}))?;
                 }
             }
-            Heard::Answered(key, id, _) | Heard::Expired(key, id) => {
+            Heard::Answered(key, id, _) | Heard::Expired(key, id) | Heard::Lost(key, id) => {
                 end.asks.retain(|ask| ask.wire() != id);
                 require!(
                     end.live.iter().any(|live| live.key == key),

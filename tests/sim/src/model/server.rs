@@ -88,6 +88,8 @@ pub enum Heard {
     Answered(Key, u64, Result<Value, Value>),
     /// None came.
     Expired(Key, u64),
+    /// None can come any more.
+    Lost(Key, u64),
     /// A notification for the application.
     Notified(String),
     /// The end; true after too many violations.
@@ -420,6 +422,12 @@ impl ServerModel {
     }
 
     fn close(&mut self) -> Next {
+        let asked = self.asks.keys().into_iter().next();
+        if let Some(key) = asked
+            && let Some(ask) = self.asks.remove(key)
+        {
+            return Next::Event(Heard::Lost(ask.call, wire(key)));
+        }
         let ended = self
             .calls
             .iter()
@@ -982,6 +990,9 @@ impl ServerModel {
         let call = self.calls.get(key).ok_or("stale")?;
         if call.modern || self.session.is_none() {
             return Err("no session");
+        }
+        if self.over || self.misbehaved {
+            return Err("closed");
         }
         let at = now.saturating_add(self.shape.request_timeout);
         let id = wire(self.asks.insert(Ask { call: key, at }).ok_or("capacity")?);
