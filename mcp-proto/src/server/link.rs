@@ -1,8 +1,8 @@
 //! An ordered byte stream that carries many calls: stdio, sockets, pipes.
 //!
 //! Owns the framing, the call table and the order in which things are said. Serves both eras, per
-//! message; the legacy half lives in `link_legacy`. Must never keep bytes: unread ones stay in the
-//! caller's buffer, unwritten ones in the caller's outbox.
+//! message: what comes in is judged in `link_receive`, the legacy half lives in `link_legacy`. Must never
+//! keep bytes: unread ones stay in the caller's buffer, unwritten ones in the caller's outbox.
 //!
 //! ```text
 //!            ┌────────── respond / fail / peer's cancel ──────────┐
@@ -15,130 +15,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use mcp_types::{LoggingLevel, Revision};
+use mcp_types::LoggingLevel;
 
 use super::calls::{Calls, Entry};
+use super::event::{CancelledBy, LinkEvent, Step};
 use super::link_legacy::write_withdrawn;
 use super::progress::{Progress, write_log, write_progress};
-use super::subscription::{Change, Filter, Subscription};
+use super::subscription::Change;
 use crate::config::ServerConfig;
-use crate::context::CallContext;
 use crate::error::{self, Stale, WireError};
 use crate::frame::lines::{Line, Lines};
-use crate::id::{CallId, RequestId, WireId};
-use crate::json::scan::scan;
-use crate::json::{Inbound, Kind, Malformed, MalformedKind, write};
-use crate::judge::{self, Era};
-use crate::legacy::{Peer, ServerRequests, batch};
+use crate::id::{CallId, WireId};
+use crate::json::write;
+use crate::legacy::{Peer, ServerRequests};
 use crate::limits::Budget;
-use crate::method::Method;
 use crate::outbox::Outbox;
-use crate::reply::{Payload, Reply};
+use crate::reply::Reply;
 use crate::time::{Instant, Now, Wakeup, Why};
-
-/// What the caller has to do before it asks again.
-#[derive(Debug)]
-#[must_use = "ignoring a step can stall the peer"]
-pub enum Step<E> {
-    /// Something for the application. Ask again afterwards.
-    Event(E),
-    /// All complete input is consumed: read more, or wait for the timer.
-    NeedInput,
-    /// The outbox is at its high-water mark: flush it before more is admitted, and ask again when there is room.
-    NeedFlush,
-}
-
-/// Who ended a call early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CancelledBy {
-    /// The peer sent `notifications/cancelled`.
-    Peer,
-    /// The stream ended under a subscription.
-    Disconnect,
-}
-
-/// What a link tells its application.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LinkEvent {
-    /// A judged request that waits for [`Link::respond`] or [`Link::fail`].
-    Call {
-        /// Answers go to this handle.
-        id: CallId,
-        /// The message; slices of the read buffer, so detach what you keep.
-        inbound: Inbound,
-        /// What the call may rely on.
-        context: CallContext,
-    },
-    /// A subscription was opened and acknowledged; report changes by [`Link::changed`].
-    Listening {
-        /// The subscription; it ends with `Cancelled` or by [`Link::drain`].
-        id: CallId,
-        /// What it wants to hear of.
-        filter: Filter,
-    },
-    /// The handshake was done or the legacy subscriptions changed: what the session wants to hear of.
-    Subscribed(Filter),
-    /// The call is gone: stop working on it, nothing can be sent for it any more.
-    Cancelled {
-        /// The handle, stale from now on.
-        id: CallId,
-        /// The reason.
-        by: CancelledBy,
-    },
-    /// A request of ours was answered.
-    Answered {
-        /// The call on whose behalf it was sent.
-        call: CallId,
-        /// The request.
-        request: RequestId,
-        /// The result object, or the error object.
-        outcome: Result<Bytes, Bytes>,
-    },
-    /// A request of ours got no answer in time; the client was told.
-    Expired {
-        /// The call on whose behalf it was sent.
-        call: CallId,
-        /// The request.
-        request: RequestId,
-    },
-    /// A request of ours can get no answer any more: the input is over.
-    Lost {
-        /// The call on whose behalf it was sent.
-        call: CallId,
-        /// The request.
-        request: RequestId,
-    },
-    /// The client is initialized or its roots changed. Notifications that no server acts on are dropped.
-    Notified {
-        /// Which one.
-        method: Method,
-        /// The message.
-        inbound: Inbound,
-    },
-    /// The input is over. Calls in flight can still be answered.
-    Closed {
-        /// Whether the peer used up its budget of violations.
-        misbehaved: bool,
-    },
-}
-
-/// Why a request to the client was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The call has ended.
-    Stale,
-    /// There is no legacy client on this link.
-    NoSession,
-    /// Too many requests wait for an answer already.
-    AtCapacity,
-    /// The message would be longer than `Limits::max_frame_out`.
-    TooLong,
-    /// The input is over: no answer could come.
-    Closed,
-}
 
 /// The server's end of one byte stream.
 #[derive(Debug)]
@@ -148,9 +41,9 @@ pub struct Link {
     pub(super) peer: Option<Peer>,
     pub(super) requests: ServerRequests<CallId>,
     lines: Lines,
-    budget: Budget,
+    pub(super) budget: Budget,
     /// The rest of a batch, slices of its frame; no more than calls may be in flight.
-    batch: VecDeque<Bytes>,
+    pub(super) batch: VecDeque<Bytes>,
     /// The budget was overdrawn: nothing more is read.
     pub(super) misbehaved: bool,
     /// A subscription is dirty, a progress report waits, or the legacy peer is dirty.
@@ -163,7 +56,7 @@ pub struct Link {
     pub(super) input_over: bool,
     closed: bool,
     /// New requests are refused: the server is going down.
-    draining: bool,
+    pub(super) draining: bool,
 }
 
 impl Link {
@@ -418,192 +311,6 @@ impl Link {
             .map(|(id, _)| id)
     }
 
-    /// One message in, at most one event out.
-    fn receive(&mut self, frame: Bytes, batched: bool, out: &mut Outbox) -> Option<LinkEvent> {
-        let limits = self.config.limits();
-        let envelope = match scan(&frame, &limits.scan()) {
-            Ok(envelope) => envelope,
-            Err(malformed) if malformed.kind == MalformedKind::Batch && !batched => {
-                self.batch_received(&frame, &malformed, out);
-                return None;
-            }
-            Err(malformed) => return self.refuse_malformed(&frame, &malformed, out),
-        };
-        let inbound = Inbound {
-            bytes: frame,
-            envelope,
-        };
-        match envelope.kind {
-            Kind::Request if batched && envelope.method == Method::Initialize => {
-                let error = WireError::invalid_request("`initialize` must not be part of a batch");
-                write_failure(out, inbound.id().as_ref(), &error);
-                None
-            }
-            Kind::Request => {
-                self.budget.replenish();
-                self.request_received(inbound, out)
-            }
-            Kind::Notification => self.notified(inbound, out),
-            Kind::Result | Kind::Error => self.answered(&inbound),
-        }
-    }
-
-    /// Answers what was, or may have been, a request; never a response or a notification, or two
-    /// peers could keep each other busy with errors.
-    ///
-    /// What carries the id of a question of ours was meant as its answer: the question ends with an error.
-    fn refuse_malformed(
-        &mut self,
-        frame: &Bytes,
-        malformed: &Malformed,
-        out: &mut Outbox,
-    ) -> Option<LinkEvent> {
-        self.violation();
-        let token = malformed
-            .id
-            .get(frame)
-            .and_then(|token| core::str::from_utf8(token).ok())
-            .unwrap_or_default();
-        let is_answer = malformed.kind == MalformedKind::NoMethodNoResult
-            || matches!(malformed.form, Some(Kind::Result | Kind::Error));
-        if is_answer && let Some(answer) = self.requests.answered(token) {
-            return Some(LinkEvent::Answered {
-                call: answer.waiter,
-                request: answer.id,
-                outcome: Err(MALFORMED_ANSWER),
-            });
-        }
-        if !matches!(
-            malformed.form,
-            Some(Kind::Notification | Kind::Result | Kind::Error)
-        ) {
-            let error = WireError::new(malformed.code(), malformed.message());
-            write_failure(out, WireId::from_token(token).as_ref(), &error);
-        }
-        None
-    }
-
-    /// Takes a batch apart, from a peer whose revision has them.
-    fn batch_received(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
-        let peer = self.peer.as_ref().map(Peer::revision);
-        let members = if peer == Some(Revision::V2025_03_26) {
-            batch::split(frame, self.config.limits())
-        } else {
-            Err(WireError::new(malformed.code(), malformed.message()))
-        };
-        match members {
-            Ok(members) => self.batch = members.into(),
-            Err(error) => {
-                self.violation();
-                write_failure(out, None, &error);
-            }
-        }
-    }
-
-    fn request_received(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
-        let id = inbound.id()?;
-        match self.admit(id.clone(), inbound, out) {
-            Ok(event) => event,
-            Err(error) => {
-                write_failure(out, Some(&id), &error);
-                None
-            }
-        }
-    }
-
-    fn admit(
-        &mut self,
-        id: WireId,
-        inbound: Inbound,
-        out: &mut Outbox,
-    ) -> Result<Option<LinkEvent>, WireError> {
-        if self.calls.find(&id).is_some() {
-            self.violation();
-            return Err(WireError::new(
-                error::INVALID_REQUEST,
-                "a request with this id is still in flight; ids must be unique until answered",
-            ));
-        }
-        if judge::era(&self.config, &inbound, None) == Era::Legacy {
-            return self.admit_legacy(id, inbound, out);
-        }
-        let context = judge::modern(&self.config, &inbound, None)?;
-        match inbound.envelope.method {
-            Method::Discover => {
-                let (body, cache) = self.config.discover();
-                let mut reply = Reply::complete(Payload::Shared(body));
-                reply.cache = Some(cache);
-                reply.write(out, &id, Method::Discover, context.revision, &self.config);
-                out.put_byte(b'\n');
-                Ok(None)
-            }
-            Method::Listen => {
-                let filter = Filter::granted(&inbound, &self.config)?;
-                if self.calls.subscriptions() >= self.config.limits().max_listens {
-                    return Err(judge::overloaded("too many subscriptions are open"));
-                }
-                self.check_capacity()?;
-                let subscription = Subscription::open(id.clone(), filter.clone(), out);
-                out.put_byte(b'\n');
-                let call = self
-                    .calls
-                    .insert(id, &context, Some(Box::new(subscription)));
-                Ok(call.map(|id| LinkEvent::Listening { id, filter }))
-            }
-            _ => self.enter(id, inbound, context).map(Some),
-        }
-    }
-
-    /// Puts a judged request into the call table.
-    pub(super) fn enter(
-        &mut self,
-        id: WireId,
-        inbound: Inbound,
-        context: CallContext,
-    ) -> Result<LinkEvent, WireError> {
-        self.check_capacity()?;
-        let call = self
-            .calls
-            .insert(id, &context, None)
-            .ok_or_else(|| judge::overloaded("too many requests are in flight"))?;
-        Ok(LinkEvent::Call {
-            id: call,
-            inbound,
-            context,
-        })
-    }
-
-    /// Refused, not paused: a server that stops reading cannot see the cancel that frees a slot.
-    fn check_capacity(&self) -> Result<(), WireError> {
-        if self.draining {
-            return Err(judge::overloaded("the server is shutting down"));
-        }
-        if self.calls.len() >= self.config.limits().max_calls {
-            return Err(judge::overloaded("too many requests are in flight"));
-        }
-        Ok(())
-    }
-
-    fn notified(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
-        match inbound.envelope.method {
-            Method::Cancelled => {
-                // Unknown, late and malformed cancels are ignored (cancellation, "Error Handling").
-                let id = WireId::from_token(inbound.text(inbound.envelope.request_id))?;
-                let id = self.calls.find(&id)?;
-                self.calls.remove(id).ok()?;
-                self.withdraw_all(id, out);
-                Some(LinkEvent::Cancelled {
-                    id,
-                    by: CancelledBy::Peer,
-                })
-            }
-            method @ (Method::Initialized | Method::RootsListChanged) => {
-                Some(LinkEvent::Notified { method, inbound })
-            }
-            _ => None,
-        }
-    }
-
     /// Writes frames that waited for room, as far as there is room, and reports whose time has come.
     fn write_pending(&mut self, now: Now, out: &mut Outbox) {
         if !self.pending_frames {
@@ -659,7 +366,7 @@ impl Link {
         Ok(())
     }
 
-    fn violation(&mut self) {
+    pub(super) fn violation(&mut self) {
         self.misbehaved |= self.budget.consume().is_err();
     }
 
@@ -685,11 +392,6 @@ impl Link {
         })
     }
 }
-
-/// What a question of ours ends with when its answer cannot be read.
-const MALFORMED_ANSWER: Bytes = Bytes::from_static(
-    br#"{"code":-32600,"message":"the answer was neither a result nor an error that can be read"}"#,
-);
 
 /// Writes an error response and its newline.
 pub(super) fn write_failure(out: &mut Outbox, id: Option<&WireId>, error: &WireError) {

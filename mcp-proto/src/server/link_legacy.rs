@@ -6,7 +6,8 @@
 //! none ──initialize──▶ initialized ──initialize──▶ initialized (renegotiated, if nothing is in flight)
 //! ```
 
-use super::link::{Link, LinkEvent, Refused};
+use super::event::{LinkEvent, Refused};
+use super::link::Link;
 use crate::error::{self, WireError};
 use crate::id::{CallId, RequestId, WireId};
 use crate::json::{Inbound, Kind, write};

@@ -2,13 +2,16 @@
 //! [`Subscription`], the transport-neutral part of `subscriptions/listen`.
 
 mod calls;
+mod event;
 mod link;
 mod link_legacy;
+mod link_receive;
 mod pacer;
 mod progress;
 mod subscription;
 
-pub use link::{CancelledBy, Link, LinkEvent, Refused, Step};
+pub use event::{CancelledBy, LinkEvent, Refused, Step};
+pub use link::Link;
 pub use pacer::Pacer;
 pub use progress::{Progress, write_log, write_progress};
 pub use subscription::{Change, Dirty, Filter, Subscription, write_change};

@@ -1,0 +1,219 @@
+//! One message of the client: whether it is one, whose it is, and whether it is admitted.
+//!
+//! Owns the way from a frame to an event or an answer of the core's own. Must never answer what is not a
+//! request, and never admit beyond the limits.
+
+use bytes::Bytes;
+use mcp_types::Revision;
+
+use super::event::{CancelledBy, LinkEvent};
+use super::link::{Link, write_failure};
+use super::subscription::{Filter, Subscription};
+use crate::context::CallContext;
+use crate::error::{self, WireError};
+use crate::id::WireId;
+use crate::json::scan::scan;
+use crate::json::{Inbound, Kind, Malformed, MalformedKind};
+use crate::judge::{self, Era};
+use crate::legacy::{Peer, batch};
+use crate::method::Method;
+use crate::outbox::Outbox;
+use crate::reply::{Payload, Reply};
+
+impl Link {
+    /// One message in, at most one event out.
+    pub(super) fn receive(
+        &mut self,
+        frame: Bytes,
+        batched: bool,
+        out: &mut Outbox,
+    ) -> Option<LinkEvent> {
+        let limits = self.config.limits();
+        let envelope = match scan(&frame, &limits.scan()) {
+            Ok(envelope) => envelope,
+            Err(malformed) if malformed.kind == MalformedKind::Batch && !batched => {
+                self.batch_received(&frame, &malformed, out);
+                return None;
+            }
+            Err(malformed) => return self.refuse_malformed(&frame, &malformed, out),
+        };
+        let inbound = Inbound {
+            bytes: frame,
+            envelope,
+        };
+        match envelope.kind {
+            Kind::Request if batched && envelope.method == Method::Initialize => {
+                let error = WireError::invalid_request("`initialize` must not be part of a batch");
+                write_failure(out, inbound.id().as_ref(), &error);
+                None
+            }
+            Kind::Request => {
+                self.budget.replenish();
+                self.request_received(inbound, out)
+            }
+            Kind::Notification => self.notified(inbound, out),
+            Kind::Result | Kind::Error => self.answered(&inbound),
+        }
+    }
+
+    /// Answers what was, or may have been, a request; never a response or a notification, or two
+    /// peers could keep each other busy with errors.
+    ///
+    /// What carries the id of a question of ours was meant as its answer: the question ends with an error.
+    fn refuse_malformed(
+        &mut self,
+        frame: &Bytes,
+        malformed: &Malformed,
+        out: &mut Outbox,
+    ) -> Option<LinkEvent> {
+        self.violation();
+        let token = malformed
+            .id
+            .get(frame)
+            .and_then(|token| core::str::from_utf8(token).ok())
+            .unwrap_or_default();
+        let is_answer = malformed.kind == MalformedKind::NoMethodNoResult
+            || matches!(malformed.form, Some(Kind::Result | Kind::Error));
+        if is_answer && let Some(answer) = self.requests.answered(token) {
+            return Some(LinkEvent::Answered {
+                call: answer.waiter,
+                request: answer.id,
+                outcome: Err(MALFORMED_ANSWER),
+            });
+        }
+        if !matches!(
+            malformed.form,
+            Some(Kind::Notification | Kind::Result | Kind::Error)
+        ) {
+            let error = WireError::new(malformed.code(), malformed.message());
+            write_failure(out, WireId::from_token(token).as_ref(), &error);
+        }
+        None
+    }
+
+    /// Takes a batch apart, from a peer whose revision has them.
+    fn batch_received(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
+        let peer = self.peer.as_ref().map(Peer::revision);
+        let members = if peer == Some(Revision::V2025_03_26) {
+            batch::split(frame, self.config.limits())
+        } else {
+            Err(WireError::new(malformed.code(), malformed.message()))
+        };
+        match members {
+            Ok(members) => self.batch = members.into(),
+            Err(error) => {
+                self.violation();
+                write_failure(out, None, &error);
+            }
+        }
+    }
+
+    fn request_received(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
+        let id = inbound.id()?;
+        match self.admit(id.clone(), inbound, out) {
+            Ok(event) => event,
+            Err(error) => {
+                write_failure(out, Some(&id), &error);
+                None
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        id: WireId,
+        inbound: Inbound,
+        out: &mut Outbox,
+    ) -> Result<Option<LinkEvent>, WireError> {
+        if self.calls.find(&id).is_some() {
+            self.violation();
+            return Err(WireError::new(
+                error::INVALID_REQUEST,
+                "a request with this id is still in flight; ids must be unique until answered",
+            ));
+        }
+        if judge::era(&self.config, &inbound, None) == Era::Legacy {
+            return self.admit_legacy(id, inbound, out);
+        }
+        let context = judge::modern(&self.config, &inbound, None)?;
+        match inbound.envelope.method {
+            Method::Discover => {
+                let (body, cache) = self.config.discover();
+                let mut reply = Reply::complete(Payload::Shared(body));
+                reply.cache = Some(cache);
+                reply.write(out, &id, Method::Discover, context.revision, &self.config);
+                out.put_byte(b'\n');
+                Ok(None)
+            }
+            Method::Listen => {
+                let filter = Filter::granted(&inbound, &self.config)?;
+                if self.calls.subscriptions() >= self.config.limits().max_listens {
+                    return Err(judge::overloaded("too many subscriptions are open"));
+                }
+                self.check_capacity()?;
+                let subscription = Subscription::open(id.clone(), filter.clone(), out);
+                out.put_byte(b'\n');
+                let call = self
+                    .calls
+                    .insert(id, &context, Some(Box::new(subscription)));
+                Ok(call.map(|id| LinkEvent::Listening { id, filter }))
+            }
+            _ => self.enter(id, inbound, context).map(Some),
+        }
+    }
+
+    /// Puts a judged request into the call table.
+    pub(super) fn enter(
+        &mut self,
+        id: WireId,
+        inbound: Inbound,
+        context: CallContext,
+    ) -> Result<LinkEvent, WireError> {
+        self.check_capacity()?;
+        let call = self
+            .calls
+            .insert(id, &context, None)
+            .ok_or_else(|| judge::overloaded("too many requests are in flight"))?;
+        Ok(LinkEvent::Call {
+            id: call,
+            inbound,
+            context,
+        })
+    }
+
+    /// Refused, not paused: a server that stops reading cannot see the cancel that frees a slot.
+    fn check_capacity(&self) -> Result<(), WireError> {
+        if self.draining {
+            return Err(judge::overloaded("the server is shutting down"));
+        }
+        if self.calls.len() >= self.config.limits().max_calls {
+            return Err(judge::overloaded("too many requests are in flight"));
+        }
+        Ok(())
+    }
+
+    fn notified(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
+        match inbound.envelope.method {
+            Method::Cancelled => {
+                // Unknown, late and malformed cancels are ignored (cancellation, "Error Handling").
+                let id = WireId::from_token(inbound.text(inbound.envelope.request_id))?;
+                let id = self.calls.find(&id)?;
+                self.calls.remove(id).ok()?;
+                self.withdraw_all(id, out);
+                Some(LinkEvent::Cancelled {
+                    id,
+                    by: CancelledBy::Peer,
+                })
+            }
+            method @ (Method::Initialized | Method::RootsListChanged) => {
+                Some(LinkEvent::Notified { method, inbound })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a question of ours ends with when its answer cannot be read.
+const MALFORMED_ANSWER: Bytes = Bytes::from_static(
+    br#"{"code":-32600,"message":"the answer was neither a result nor an error that can be read"}"#,
+);
