@@ -143,7 +143,8 @@ pub struct CallContext {
     pub log_level: Option<LoggingLevel>,
     /// Present when the client asked for progress.
     pub progress_token: Option<WireId>,
-    /// The client's `Implementation` object as raw JSON, self-reported and for display only.
+    /// The client's `Implementation` object as raw JSON, self-reported and for display only. Of a modern call, it is
+    /// a slice of the read buffer, which it pins as long as it is kept.
     pub client_info: Option<Bytes>,
 }
 

@@ -68,13 +68,17 @@ pub(crate) struct Inner {
 impl Context {
     pub(crate) fn new(
         service: Service,
-        facts: CallContext,
+        mut facts: CallContext,
         inbound: Inbound,
         principal: Option<Arc<Principal>>,
         extensions: Option<http::Extensions>,
         sealer: Arc<Sealer>,
         later: Option<Arc<dyn Later>>,
     ) -> Self {
+        if facts.is_modern() {
+            // It stands in the request, and a second slice of it would pin the read buffer.
+            facts.client_info = None;
+        }
         let inner = Inner {
             service,
             facts,
@@ -112,11 +116,12 @@ impl Context {
     /// What the client says of itself. Not verified; never decide on it.
     #[must_use]
     pub fn client_info(&self) -> Option<Implementation> {
-        self.inner
-            .facts
-            .client_info
-            .as_ref()
-            .and_then(|raw| serde_json::from_slice(raw).ok())
+        if self.inner.facts.is_modern() {
+            let inbound = self.inbound();
+            return serde_json::from_str(inbound.text(inbound.envelope.meta_client_info)).ok();
+        }
+        let raw = self.inner.facts.client_info.as_ref()?;
+        serde_json::from_slice(raw).ok()
     }
 
     /// The `_meta` of the request; empty if there is none.

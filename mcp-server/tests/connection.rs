@@ -216,6 +216,18 @@ fn the_end_of_input_lets_calls_finish_within_a_bound() {
 }
 
 #[test]
+fn a_call_that_waits_pins_no_read_buffer() {
+    const CHUNK: usize = 64 << 10;
+    let mut rig = Rig::new(gated(&Arc::default()).build().unwrap());
+    rig.input.reserve(CHUNK);
+    rig.say(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}},"name":"wait","arguments":{}}}"#,
+    );
+    assert!(rig.input.is_empty() && rig.input.capacity() < CHUNK);
+    assert!(rig.input.try_reclaim(CHUNK), "nobody else holds the chunk");
+}
+
+#[test]
 fn the_end_of_input_ends_what_a_handler_asked_for() {
     let asks = Tool::builder("ask")
         .input_schema(object_schema())

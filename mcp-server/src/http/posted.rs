@@ -353,7 +353,7 @@ impl Reading {
         &self,
         now: Now,
         inbound: &Inbound,
-        lane: Lane,
+        mut lane: Lane,
         extensions: Extensions,
     ) -> Result<Active, Refusal> {
         let shared = &self.shared;
@@ -370,6 +370,8 @@ impl Reading {
             sealer: Arc::clone(&shared.sealer),
             later: lane.later(),
         };
+        // A slice of the body, which the lane has no use for.
+        lane.context.client_info = None;
         let running = Running::start(&shared.service, &shared.runtime, now, start);
         Ok(Active::new(running, lane, permit))
     }
