@@ -58,6 +58,7 @@ impl HttpLane {
             seen: Vec::new(),
             cancelled: false,
             brings: self.brings.take(),
+            read: world.unix_ms,
             needs: self.needs.take(),
             dirty: true,
             general: None,
@@ -120,6 +121,7 @@ impl HttpLane {
             world.steps += 1;
             call.end_body(now);
             exchange.phase = Phase::Head;
+            exchange.read = world.unix_ms;
             exchange.dirty = true;
             // Sessions and states are judged now, not when the head came.
             let (brings, needs) = (exchange.brings, exchange.needs);
@@ -293,7 +295,7 @@ impl HttpLane {
                 replica: exchange.replica,
                 principal: *principal,
                 revision,
-                minted: world.unix_ms,
+                minted: exchange.read,
                 over: false,
                 lost: Vec::new(),
             };

@@ -134,6 +134,8 @@ pub(super) struct Exchange {
     pub(super) cancelled: bool,
     /// The state that the request brings was minted for it, then.
     pub(super) brings: Option<(bool, u64)>,
+    /// The wall-clock time when the server had the whole request.
+    pub(super) read: u64,
     /// The session that the request needs.
     pub(super) needs: Option<usize>,
     pub(super) dirty: bool,

@@ -400,13 +400,14 @@ impl ServiceLane {
         Ok(())
     }
 
-    fn fingerprint(&self, world: &World) -> [u64; 5] {
+    fn fingerprint(&self, world: &World) -> [u64; 6] {
         [
             world.events,
             self.up.moved,
             self.down.moved,
             self.server.input.len() as u64,
             self.client.input.len() as u64,
+            u64::from(self.server.done),
         ]
     }
 
