@@ -25,7 +25,8 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// At most 200 operations on at most three lanes, each of which is opened before anything else happens there.
+/// At most 200 operations on at most three lanes, each of which is opened before anything else happens there, as what its
+/// first operation says: two machines, a machine and a whole server, or clients and replicas over HTTP.
 fn operations(data: &[u8]) -> Vec<Op> {
     let mut opened = [false; 3];
     let mut ops = Vec::new();
@@ -33,20 +34,16 @@ fn operations(data: &[u8]) -> Vec<Op> {
         let [lane, verb, a0, a1, a2, a3, b0, b1] = chunk.try_into().expect("eight bytes");
         let lane = lane % 3;
         let a = u32::from_le_bytes([a0, a1, a2, a3]);
+        let b = u32::from(u16::from_le_bytes([b0, b1]));
         if !std::mem::replace(&mut opened[usize::from(lane)], true) {
             let verb = Verb::Open;
-            ops.push(Op {
-                lane,
-                verb,
-                a,
-                b: 0,
-            });
+            ops.push(Op { lane, verb, a, b });
         }
         ops.push(Op {
             lane,
             verb: Verb::ALL[usize::from(verb) % Verb::ALL.len()],
             a,
-            b: u32::from(u16::from_le_bytes([b0, b1])),
+            b,
         });
     }
     ops
