@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use bytes::Bytes;
+
 use super::cursor::Fault;
 use super::envelope::{Kind, Span};
 use crate::error::{INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR};
@@ -134,7 +136,22 @@ impl Malformed {
     pub const fn message(&self) -> &'static str {
         self.kind.message()
     }
+
+    /// The id of the question that this was probably meant to answer, as it stands in `frame`. Such a question ends
+    /// with [`MALFORMED_ANSWER`]: nothing better is going to come for it.
+    #[must_use]
+    pub fn answers<'a>(&self, frame: &'a [u8]) -> Option<&'a str> {
+        let is_answer = self.kind == MalformedKind::NoMethodNoResult
+            || matches!(self.form, Some(Kind::Result | Kind::Error));
+        let token = core::str::from_utf8(self.id.get(frame)?).ok()?;
+        (is_answer && !token.is_empty()).then_some(token)
+    }
 }
+
+/// The error object that a question ends with when its answer cannot be read.
+pub const MALFORMED_ANSWER: Bytes = Bytes::from_static(
+    br#"{"code":-32600,"message":"the answer was neither a result nor an error that can be read"}"#,
+);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,5 +12,6 @@ mod envelope;
 mod malformed;
 mod message;
 
+pub use malformed::MALFORMED_ANSWER;
 pub use message::{Inbound, PIN_THRESHOLD};
 pub use scan::{Envelope, Kind, Malformed, MalformedKind, ScanLimits, Span, scan};

@@ -13,7 +13,7 @@ use crate::context::CallContext;
 use crate::error::{self, WireError};
 use crate::id::WireId;
 use crate::json::scan::scan;
-use crate::json::{Inbound, Kind, Malformed, MalformedKind};
+use crate::json::{Inbound, Kind, MALFORMED_ANSWER, Malformed, MalformedKind};
 use crate::judge::{self, Era};
 use crate::legacy::{Peer, batch};
 use crate::method::Method;
@@ -67,14 +67,8 @@ impl Link {
         out: &mut Outbox,
     ) -> Option<LinkEvent> {
         self.violation();
-        let token = malformed
-            .id
-            .get(frame)
-            .and_then(|token| core::str::from_utf8(token).ok())
-            .unwrap_or_default();
-        let is_answer = malformed.kind == MalformedKind::NoMethodNoResult
-            || matches!(malformed.form, Some(Kind::Result | Kind::Error));
-        if is_answer && let Some(answer) = self.requests.answered(token) {
+        let answered = malformed.answers(frame);
+        if let Some(answer) = answered.and_then(|token| self.requests.answered(token)) {
             return Some(LinkEvent::Answered {
                 call: answer.waiter,
                 request: answer.id,
@@ -85,8 +79,12 @@ impl Link {
             malformed.form,
             Some(Kind::Notification | Kind::Result | Kind::Error)
         ) {
+            let token = malformed.id.get(frame).unwrap_or_default();
+            let id = core::str::from_utf8(token)
+                .ok()
+                .and_then(WireId::from_token);
             let error = WireError::new(malformed.code(), malformed.message());
-            write_failure(out, WireId::from_token(token).as_ref(), &error);
+            write_failure(out, id.as_ref(), &error);
         }
         None
     }
@@ -212,8 +210,3 @@ impl Link {
         }
     }
 }
-
-/// What a question of ours ends with when its answer cannot be read.
-const MALFORMED_ANSWER: Bytes = Bytes::from_static(
-    br#"{"code":-32600,"message":"the answer was neither a result nor an error that can be read"}"#,
-);

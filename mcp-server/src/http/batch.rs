@@ -141,6 +141,7 @@ impl Reading {
         let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
             Ok(inbound) => inbound,
             Err(malformed) => {
+                self.answered_badly(now, token, &malformed, &bytes);
                 let id = malformed
                     .id
                     .get(&bytes)

@@ -14,7 +14,7 @@ use mcp_proto::http::admit::SESSION_ID;
 use mcp_proto::http::exchange::{Exchange, Open};
 use mcp_proto::http::status::Origin;
 use mcp_proto::id::WireId;
-use mcp_proto::json::{Inbound, Kind};
+use mcp_proto::json::{Inbound, Kind, MALFORMED_ANSWER, Malformed};
 use mcp_proto::judge::{self, Era, Mirrors};
 use mcp_proto::legacy::{Peer, SessionToken};
 use mcp_proto::method::Method;
@@ -60,7 +60,7 @@ impl Reading {
         inbound: &Inbound,
     ) -> Result<Step, Refusal> {
         let judged = |error| Refusal::new(JUDGED, error);
-        let context = self.admit(now, token, inbound).map_err(judged)?;
+        let (context, full) = self.admit(now, token, inbound).map_err(judged)?;
         match inbound.envelope.method {
             Method::Ping => {}
             Method::SetLevel | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
@@ -71,6 +71,11 @@ impl Reading {
                 };
                 let kept = self.keep(now, token, inbound).ok_or_else(full)?;
                 kept.map_err(judged)?;
+            }
+            // It could neither be cancelled nor ask anything.
+            _ if full => {
+                let error = judge::overloaded("too many requests of this session are running");
+                return Err(Refusal::new(Origin::Overload, error));
             }
             _ => return Ok(Step::Run(context)),
         }
@@ -111,21 +116,27 @@ impl Reading {
             .session(now, &self.head.session, self.principal.as_deref())
     }
 
+    /// The context of a request, and whether the session has no room for another call.
     fn admit(
         &self,
         now: Now,
         token: &SessionToken,
         inbound: &Inbound,
-    ) -> Result<CallContext, WireError> {
+    ) -> Result<(CallContext, bool), WireError> {
         let config = self.shared.service.config();
-        let mut context = match self.shared.attached(now, token) {
-            Some(cell) => lock(&cell).peer.admit(config, inbound)?,
+        let (mut context, full) = match self.shared.attached(now, token) {
+            Some(cell) => {
+                let session = lock(&cell);
+                let full = session.is_full(config.limits().max_calls);
+                (session.peer.admit(config, inbound)?, full)
+            }
             None => {
-                Peer::restored(config, token.revision, token.features).admit(config, inbound)?
+                let peer = Peer::restored(config, token.revision, token.features);
+                (peer.admit(config, inbound)?, false)
             }
         };
         context.client_info.clone_from(&token.client_info);
-        Ok(context)
+        Ok((context, full))
     }
 
     /// Keeps what the session has to remember; `None` when there is no room.
@@ -200,6 +211,24 @@ impl Reading {
             _ => Err(inbound.shared(envelope.error)),
         };
         let waiting = lock(&cell).answered(inbound.text(envelope.id), outcome);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes what cannot be read. If it was meant to answer a request of ours, that ends with an error.
+    pub(super) fn answered_badly(
+        &self,
+        now: Now,
+        token: &SessionToken,
+        malformed: &Malformed,
+        message: &[u8],
+    ) {
+        let Some(id) = malformed.answers(message) else {
+            return;
+        };
+        let Some(cell) = self.shared.attached(now, token) else {
+            return;
+        };
+        let waiting = lock(&cell).answered(id, Err(MALFORMED_ANSWER));
         waiting.into_iter().for_each(Waker::wake);
     }
 }

@@ -235,6 +235,11 @@ impl Reading {
         if malformed.kind == MalformedKind::Batch {
             return self.batch(now, body, exchange);
         }
+        if malformed.answers(&body).is_some()
+            && let Ok(token) = self.session(now)
+        {
+            self.answered_badly(now, &token, malformed, &body);
+        }
         let id = malformed
             .id
             .get(&body)

@@ -98,9 +98,14 @@ impl Session {
 
     // ---- Calls ----
 
+    /// Whether `max` calls are in flight.
+    pub(super) fn is_full(&self, max: usize) -> bool {
+        self.calls.len() >= max
+    }
+
     /// Enters a call; `None` when `max` are in flight.
     pub(super) fn enlist(&mut self, id: WireId, waker: &Waker, max: usize) -> Option<u64> {
-        if self.calls.len() >= max || self.ended {
+        if self.is_full(max) || self.ended {
             return None;
         }
         let key = self.key();

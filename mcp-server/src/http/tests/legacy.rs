@@ -322,6 +322,35 @@ fn a_question_goes_out_on_the_calls_own_stream_and_its_answer_comes_by_post() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_read_still_ends_its_question() {
+    let bench = Bench::new();
+    for broken in [
+        json!({}),
+        json!({"result": {}, "error": {"code": 1, "message": "x"}}),
+        json!({"error": {"code": "one", "message": "x"}}),
+        json!({"error": {"code": 1.5, "message": "x"}}),
+    ] {
+        let (session, other) = (
+            bench.initialize("2025-11-25"),
+            bench.initialize("2025-11-25"),
+        );
+        let mut call = bench.in_session(&session, &call_body(4, "ask"));
+        let question = call.events().pop().unwrap();
+        let mut answer = broken;
+        answer["jsonrpc"] = json!("2.0");
+        answer["id"] = question["id"].clone();
+        assert_eq!(bench.in_session(&other, &answer).status(), 400);
+        call.poll(&bench);
+        assert!(!call.ended, "{answer} ended a question of another session");
+        assert_eq!(bench.in_session(&session, &answer).status(), 400);
+        assert!(call.wakes() > 0, "{answer}");
+        call.poll(&bench);
+        assert!(call.ended, "{answer}");
+        assert_eq!(call.events().pop().unwrap()["result"]["isError"], true);
+    }
+}
+
+#[test]
 fn a_question_that_nobody_answers_ends() {
     let mut bench = Bench::new();
     let session = bench.initialize("2025-11-25");
