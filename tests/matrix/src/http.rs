@@ -100,6 +100,7 @@ impl Post {
         if let Some(name) = message["params"]["name"]
             .as_str()
             .or_else(|| message["params"]["uri"].as_str())
+            .or_else(|| message["params"]["taskId"].as_str())
         {
             post = post.with("mcp-name", name);
         }
@@ -127,6 +128,12 @@ impl Post {
         self
     }
 
+    /// The same head around another body.
+    pub(crate) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     pub(crate) fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
@@ -146,6 +153,14 @@ impl Http {
         Self {
             endpoint,
             sent: Mutex::new(Conversation::new(MODERN)),
+        }
+    }
+
+    /// Another client of the same endpoint, which knows nothing of what this one asked.
+    pub(crate) fn beside(&self, revision: &str) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            sent: Mutex::new(Conversation::new(revision)),
         }
     }
 
@@ -308,7 +323,7 @@ impl Session<'_> {
 
 /// An answer whose head is there and whose body is read piece by piece.
 pub(crate) struct Stream<'a> {
-    http: &'a Http,
+    pub(crate) http: &'a Http,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     body: McpBody,

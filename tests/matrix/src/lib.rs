@@ -8,6 +8,8 @@ mod fixture;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod peer;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod stdio;

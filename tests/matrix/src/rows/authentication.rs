@@ -2,7 +2,7 @@
 
 use http::Method;
 use mcp_driver_tokio::http::HttpOptions;
-use mcp_server::{Principal, ProtectedResource, StaticBearer};
+use mcp_server::{Denied, Principal, ProtectedResource, StaticBearer};
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -97,6 +97,7 @@ async fn token_schemes() {
         (format!("bearer {ALICE}"), 200),
         (format!("BEARER {ALICE}"), 200),
         (format!("Basic {ALICE}"), 401),
+        (format!("Negotiate {ALICE}"), 401),
         (ALICE.to_owned(), 400),
         ("Bearer".to_owned(), 400),
         ("Bearer ".to_owned(), 400),
@@ -104,8 +105,12 @@ async fn token_schemes() {
         let answer = http
             .send(&call("whoami").with("authorization", &header))
             .await;
-        let refused = answer.status == 400 || answer.status == 401;
-        assert_eq!(refused, status != 200, "{header}: {}", answer.status);
+        assert_eq!(answer.status, status, "{header}");
+        assert_eq!(
+            answer.header("www-authenticate").is_some(),
+            status != 200,
+            "{header}"
+        );
     }
 }
 
@@ -115,11 +120,8 @@ async fn token_twice() {
     for second in [ALICE, ADMIN, "wrong"] {
         let post = bearer(call("whoami"), ALICE).and("authorization", &format!("Bearer {second}"));
         let answer = http.send(&post).await;
-        assert!(
-            answer.status == 400 || answer.status == 401,
-            "{}",
-            answer.status
-        );
+        assert_eq!(answer.status, 400, "{second}");
+        assert!(challenge(&answer).contains("error=\"invalid_request\""));
     }
 }
 
@@ -127,19 +129,87 @@ async fn token_twice() {
 async fn token_in_the_query() {
     let http = guarded(&Fixture::new());
     let mut post = call("whoami");
-    post.uri = format!("/mcp?access_token={ALICE}");
-    let answer = http.send(&post).await;
-    assert!(
-        answer.status == 400 || answer.status == 401,
-        "{}",
-        answer.status
+    for query in [
+        format!("access_token={ALICE}"),
+        format!("x=1&access_token={ALICE}"),
+    ] {
+        post.uri = format!("/mcp?{query}");
+        for post in [post.clone(), bearer(post.clone(), ALICE)] {
+            let answer = http.send(&post).await;
+            assert_eq!(answer.status, 400, "{query}");
+            assert!(challenge(&answer).contains("error=\"invalid_request\""));
+            assert!(!answer.text.contains(ALICE), "the token was echoed");
+        }
+    }
+}
+
+/// Stands in for a verifier of signed tokens: each token says what is wrong with it.
+struct Verifier;
+
+impl mcp_server::Authenticator for Verifier {
+    fn authenticate<'a>(
+        &'a self,
+        parts: &'a http::request::Parts,
+    ) -> mcp_server::Authenticating<'a> {
+        Box::pin(async move {
+            let token = mcp_server::bearer_token(parts)?;
+            tokio::task::yield_now().await;
+            match token {
+                "good" => Ok(Principal::new("alice")),
+                "keys-down" => Err(Denied::Unavailable),
+                fault => Err(Denied::Invalid(format!("the token is no good: {fault}"))),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn token_that_a_verifier_refuses() {
+    let fixture = Fixture::new();
+    let document =
+        ProtectedResource::new("https://mcp.example.com/mcp", ["https://login.example.com"]);
+    let http = Http::with(
+        &fixture.service,
+        HttpOptions::default()
+            .with_authenticator(Verifier)
+            .with_protected_resource(document),
     );
-    let answer = http.send(&bearer(post, ALICE)).await;
-    assert!(
-        answer.status == 400 || answer.status == 401,
-        "{}",
-        answer.status
-    );
+    let echo = || {
+        Post::modern(&modern(
+            1,
+            "tools/call",
+            json!({ "name": "echo", "arguments": { "text": "x" } }),
+        ))
+    };
+    let initialize = || Post::body(crate::stdio::initialize(1, "2025-11-25").to_string());
+    for fault in [
+        "wrong-audience",
+        "wrong-issuer",
+        "expired",
+        "not-yet-valid",
+        "alg-none",
+        "symmetric-with-a-public-key",
+        "unknown-kid",
+    ] {
+        for post in [echo(), initialize()] {
+            let answer = http.send(&bearer(post, fault)).await;
+            assert_eq!(answer.status, 401, "{fault}");
+            let challenge = challenge(&answer);
+            assert!(
+                challenge.contains("error=\"invalid_token\"") && challenge.contains(fault),
+                "{challenge}"
+            );
+            assert!(challenge.contains("resource_metadata="), "{challenge}");
+            assert!(answer.header("mcp-session-id").is_none());
+        }
+    }
+    // Whoever cannot be checked is not let in, and it is not the client's fault.
+    let answer = http.send(&bearer(echo(), "keys-down")).await;
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(answer.header("www-authenticate"), None);
+    assert_eq!(fixture.seen.started(), 0);
+    assert_eq!(http.send(&bearer(echo(), "good")).await.status, 200);
+    assert_eq!(fixture.seen.started(), 1);
 }
 
 #[tokio::test]

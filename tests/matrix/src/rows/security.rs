@@ -1,19 +1,22 @@
 //! What broke into other implementations: one test for each.
 
+use std::time::Duration;
+
 use http::Method;
 use mcp_driver_tokio::http::HttpOptions;
 use mcp_server::{Principal, StaticBearer};
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
-use crate::http::{Http, Post};
+use crate::http::{Http, Post, Session};
+use crate::peer::Peer;
 use crate::stdio::{Stdio, initialize, legacy, meta, modern};
 
 const ALICE: &str = "the-key-of-alice-0123456789";
 const MALLORY: &str = "the-key-of-mallory-0123456789";
 
 #[tokio::test]
-async fn dns_rebinding_is_refused_before_anything_exists() {
+async fn dns_rebinding() {
     let fixture = Fixture::new();
     let http = Http::new(&fixture.service);
     let requests = || {
@@ -103,7 +106,7 @@ fn guarded(fixture: &Fixture) -> Http {
 }
 
 #[tokio::test]
-async fn a_session_belongs_to_its_principal() {
+async fn session_and_principal_binding() {
     let fixture = Fixture::new();
     let http = guarded(&fixture);
     let alice = http.initialize_as("2025-11-25", Some(ALICE)).await;
@@ -152,58 +155,75 @@ async fn nobody_cancels_or_answers_for_another_session() {
 }
 
 #[tokio::test]
-async fn the_same_ids_of_many_clients_never_meet() {
-    let fixture = Fixture::new();
+async fn id_collision_between_clients() {
+    // Every client uses the same ids at the same time, and the answers come in another order than the questions.
+    let late = mcp_server::Tool::builder("late")
+        .input_schema(r#"{"type":"object"}"#)
+        .call_async(|arguments: Value, _ctx| async move {
+            let ms = arguments["ms"].as_u64().unwrap_or_default();
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            Ok::<_, mcp_server::HandlerError>(
+                arguments["text"].as_str().unwrap_or_default().to_owned(),
+            )
+        });
+    let fixture = Fixture::with(|server| server.tool(late));
     let http = Http::new(&fixture.service);
-    let canary = |client: usize, era: &str| format!("canary {client} of {era}");
-    let mut streams = Vec::new();
-    for client in 0..20 {
-        let mut stdio = Stdio::open(&fixture.service);
-        stdio
-            .send(&modern(
-                1,
-                "tools/call",
-                json!({ "name": "wait", "arguments": { "ms": 100 } }),
-            ))
-            .await;
-        stdio
-            .send(&modern(
-                2,
-                "tools/call",
-                json!({ "name": "echo", "arguments": { "text": canary(client, "stdio") } }),
-            ))
-            .await;
-        streams.push(stdio);
-    }
     let sessions = [
-        http.initialize("2025-11-25").await,
-        http.initialize("2025-11-25").await,
+        http.initialize("2025-11-25").await.id,
+        http.initialize("2025-11-25").await.id,
     ];
-    let over_http = (0..20).map(|client| {
-        let (http, session, text) = (&http, &sessions[client % 2], canary(client, "http"));
-        async move {
-            let answer = if client < 10 {
-                http.call("echo", json!({ "text": text })).await
+    let canary = |client: u64, id: u64, how: &str| format!("canary {client} {id} of {how}");
+    let arguments = |client: u64, id: u64, how: &str| json!({ "name": "late", "arguments": { "ms": (client * 7 + id * 13) % 90, "text": canary(client, id, how) } });
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..20 {
+        let service = fixture.service.clone();
+        let said = [1, 2, 3].map(|id| {
+            (
+                id,
+                arguments(client, id, "a stream"),
+                canary(client, id, "a stream"),
+            )
+        });
+        clients.spawn(async move {
+            let mut stdio = Stdio::open(&service);
+            for (id, params, _) in &said {
+                stdio.send(&modern(*id, "tools/call", params.clone())).await;
+            }
+            for (id, _, canary) in &said {
+                let answer = stdio.answer_to(&json!(id)).await;
+                assert_eq!(answer["result"]["content"][0]["text"], *canary);
+            }
+            stdio.quiet().await;
+        });
+        for id in [1, 2, 3] {
+            let (params, canary) = (arguments(client, id, "HTTP"), canary(client, id, "HTTP"));
+            let session = (client % 2 == 0).then(|| sessions[(client / 2 % 2) as usize].clone());
+            let revision = if session.is_some() {
+                "2025-11-25"
             } else {
-                session.call("echo", json!({ "text": text })).await
+                crate::stdio::MODERN
             };
-            assert_eq!(answer.last()["result"]["content"][0]["text"], text);
+            let http = http.beside(revision);
+            clients.spawn(async move {
+                let answer = match session {
+                    None => http.modern(id, "tools/call", params).await,
+                    Some(session) => {
+                        let session = Session {
+                            http: &http,
+                            revision: "2025-11-25".into(),
+                            id: session,
+                            token: None,
+                        };
+                        session.request(id, "tools/call", params).await
+                    }
+                };
+                assert_eq!(answer.messages.len(), 1);
+                assert_eq!(answer.message()["result"]["content"][0]["text"], canary);
+            });
         }
-    });
-    for each in over_http {
-        each.await;
     }
-    for (client, mut stdio) in streams.into_iter().enumerate() {
-        let answer = stdio.answer_to(&json!(2)).await;
-        assert_eq!(
-            answer["result"]["content"][0]["text"],
-            canary(client, "stdio")
-        );
-        assert_eq!(
-            stdio.answer_to(&json!(1)).await["result"]["content"][0]["text"],
-            "waited"
-        );
-        stdio.quiet().await;
+    while let Some(done) = clients.join_next().await {
+        done.expect("each gets its own canary and nothing else");
     }
 }
 
@@ -226,22 +246,15 @@ async fn replay_across_sessions() {
         .id
         .expect("an id");
     drop(stream);
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     // Her event id on his session: nothing of hers.
     let mut foreign = http
         .open(&mallory.get().with("last-event-id", &last_id))
         .await;
-    if foreign.status == 200 {
-        let event =
-            tokio::time::timeout(std::time::Duration::from_millis(200), foreign.event()).await;
-        assert!(
-            event
-                .ok()
-                .flatten()
-                .and_then(|event| event.message)
-                .is_none()
-        );
-    }
+    assert_eq!(foreign.status, 200);
+    let event = tokio::time::timeout(Duration::from_millis(200), foreign.event()).await;
+    let replayed = event.ok().flatten().and_then(|event| event.message);
+    assert!(replayed.is_none(), "{replayed:?}");
     let mut own = http
         .open(&alice.get().with("last-event-id", &last_id))
         .await;
@@ -249,7 +262,7 @@ async fn replay_across_sessions() {
 }
 
 #[tokio::test]
-async fn content_type_keeps_other_sites_out() {
+async fn content_type() {
     let fixture = Fixture::new();
     let http = Http::new(&fixture.service);
     // What a page of another site can send without asking first.
@@ -316,33 +329,49 @@ async fn parser_differentials() {
     let meta = meta();
     let params =
         format!(r#""params":{{"name":"echo","arguments":{{"text":"ran"}},"_meta":{meta}}}"#);
-    for keys in [
-        r#""method":"tools/list","method":"tools/call""#,
-        r#""method":"tools/call","method":"tools/list""#,
-        r#""method":"tools/list","\u006dethod":"tools/call""#,
-        r#""\u006dethod":"tools/call","method":"tools/list""#,
-        r#""method":"tools/list","Method":"tools/call""#,
-        r#""METHOD":"tools/call","method":"tools/list""#,
-        r#""method":"tools/list","method\u0000":"tools/call""#,
-        r#""method":"tools/list","metho\u0064\u0000x":"tools/call""#,
-        "\"method\":\"tools/list\",\"m\u{435}thod\":\"tools/call\"",
-        "\"method\":\"tools/list\",\"\u{17f}ethod\":\"tools/call\"",
+    for (keys, good) in [
+        // One key twice, however it is written: nobody may choose.
+        (r#""method":"tools/list","method":"tools/call""#, false),
+        (r#""method":"tools/call","method":"tools/list""#, false),
+        (r#""method":"tools/list","\u006dethod":"tools/call""#, false),
+        (r#""\u006dethod":"tools/call","method":"tools/list""#, false),
+        // Another key: everybody sees the same message.
+        (r#""method":"tools/list","Method":"tools/call""#, true),
+        (r#""METHOD":"tools/call","method":"tools/list""#, true),
+        (r#""method":"tools/list","method\u0000":"tools/call""#, true),
+        (
+            r#""method":"tools/list","metho\u0064\u0000x":"tools/call""#,
+            true,
+        ),
+        (
+            "\"method\":\"tools/list\",\"m\u{435}thod\":\"tools/call\"",
+            true,
+        ),
+        (
+            r#""method":"tools/list","param\u017f":{"name":"secret"}"#,
+            true,
+        ),
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,{keys},{params}}}"#);
-        let mut client = Stdio::open(&fixture.service);
-        client
-            .sent
-            .note(&modern(1, "tools/list", json!({})).to_string());
-        client.line(&line).await;
-        let answer = client.next().await;
-        if answer.get("error").is_some() {
-            continue;
+        let like = modern(1, "tools/list", json!({}));
+        for mut peer in Peer::both(&fixture.service, crate::stdio::MODERN).await {
+            let answer = peer.text(&like, &line).await;
+            if good {
+                assert!(
+                    answer["result"]["tools"].is_array(),
+                    "{peer}: {line}: {answer}"
+                );
+            } else {
+                assert_eq!(answer["error"]["code"], -32600, "{peer}: {line}: {answer}");
+            }
         }
-        // Accepted, so every reader must have seen the same message.
-        assert!(answer["result"]["tools"].is_array(), "{line}: {answer}");
-        for seen in other_parsers(&line) {
-            assert_eq!(seen.as_deref(), Some("tools/list"), "{line}");
-        }
+        let agreed = other_parsers(&line)
+            .iter()
+            .all(|seen| seen.as_deref() == Some("tools/list"));
+        assert!(
+            agreed || !good,
+            "{line}: accepted, and others see another message"
+        );
     }
     // And the name that a gateway judged is the one that runs.
     for keys in [
@@ -353,13 +382,11 @@ async fn parser_differentials() {
         let line = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{keys},"arguments":{{"text":"x"}},"_meta":{meta}}}}}"#
         );
-        let http = Http::new(&fixture.service);
-        let post = Post::body(line)
-            .with("mcp-protocol-version", "2026-07-28")
-            .with("mcp-method", "tools/call")
-            .with("mcp-name", "echo");
-        let answer = http.send(&post).await;
-        assert_eq!((answer.status, answer.code()), (400, -32600), "{keys}");
+        let like = modern(1, "tools/call", json!({ "name": "echo" }));
+        for mut peer in Peer::both(&fixture.service, crate::stdio::MODERN).await {
+            let answer = peer.text(&like, &line).await;
+            assert_eq!(answer["error"]["code"], -32600, "{peer}: {keys}");
+        }
     }
     assert_eq!(fixture.seen.started(), 0);
 }
