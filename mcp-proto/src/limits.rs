@@ -50,7 +50,8 @@ pub struct Limits {
     pub max_uri: usize,
     /// Questions in one `input_required` result. Default 16. Beyond: the call fails with `-32603`.
     pub max_input_requests: usize,
-    /// Times that one call may ask for input. Default 8. Beyond: the call fails with `-32603`.
+    /// Times that one call may ask for input. Default 8. Beyond: the handler's next question fails; a handler that goes on
+    /// without it may still answer.
     pub max_rounds: u32,
     /// Bytes of sealed request state. Default 64 KiB. Beyond: the call fails with `-32603` when we
     /// would write it and with `-32602` when the peer sends it.
