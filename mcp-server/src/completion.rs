@@ -156,6 +156,49 @@ impl Completer {
     }
 }
 
+/// The methods by which a builder takes completions into its `completers`; `$name` is what is completed.
+macro_rules! completing {
+    ($name:ident, $what:literal) => {
+        #[doc = concat!("Suggests those of the given values for ", $what, " that begin with what was typed, whatever the case.")]
+        pub fn complete_with<I: IntoIterator<Item: AsRef<str>>>(
+            mut self,
+            $name: impl Into<String>,
+            values: I,
+        ) -> Self {
+            self.completers
+                .push(($name.into(), $crate::completion::Completer::among(values)));
+            self
+        }
+
+        #[doc = concat!("Suggests values for ", $what, ".")]
+        pub fn complete<C: Into<$crate::Completions>>(
+            mut self,
+            $name: impl Into<String>,
+            completer: impl Fn($crate::CompletionRequest) -> C + Send + Sync + 'static,
+        ) -> Self {
+            self.completers
+                .push(($name.into(), $crate::completion::Completer::sync(completer)));
+            self
+        }
+
+        #[doc = concat!("Suggests values for ", $what, ", asynchronously.")]
+        pub fn complete_async<C, Fut>(
+            mut self,
+            $name: impl Into<String>,
+            completer: impl Fn($crate::CompletionRequest, $crate::Context) -> Fut + Send + Sync + 'static,
+        ) -> Self
+        where
+            C: Into<$crate::Completions>,
+            Fut: Future<Output = Result<C, $crate::HandlerError>> + Send + 'static,
+        {
+            self.completers
+                .push(($name.into(), $crate::completion::Completer::future(completer)));
+            self
+        }
+    };
+}
+pub(crate) use completing;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use mcp_types::{self as types, GetPromptResult, Icon, Meta, PromptArgument, Prom
 use crate::Context;
 use crate::argument::Arguments;
 use crate::check::Violation;
-use crate::completion::{Completer, CompletionRequest, Completions};
+use crate::completion::{Completer, completing};
 use crate::result::HandlerError;
 use crate::tool::Work;
 
@@ -233,42 +233,7 @@ impl PromptBuilder {
         self
     }
 
-    /// Suggests those of the given values for an argument that begin with what was typed, whatever the case.
-    pub fn complete_with<I: IntoIterator<Item: AsRef<str>>>(
-        mut self,
-        argument: impl Into<String>,
-        values: I,
-    ) -> Self {
-        self.completers
-            .push((argument.into(), Completer::among(values)));
-        self
-    }
-
-    /// Suggests values for an argument.
-    pub fn complete<C: Into<Completions>>(
-        mut self,
-        argument: impl Into<String>,
-        completer: impl Fn(CompletionRequest) -> C + Send + Sync + 'static,
-    ) -> Self {
-        self.completers
-            .push((argument.into(), Completer::sync(completer)));
-        self
-    }
-
-    /// Suggests values for an argument, asynchronously.
-    pub fn complete_async<C, Fut>(
-        mut self,
-        argument: impl Into<String>,
-        completer: impl Fn(CompletionRequest, Context) -> Fut + Send + Sync + 'static,
-    ) -> Self
-    where
-        C: Into<Completions>,
-        Fut: Future<Output = Result<C, HandlerError>> + Send + 'static,
-    {
-        self.completers
-            .push((argument.into(), Completer::future(completer)));
-        self
-    }
+    completing!(argument, "an argument");
 
     /// Runs an async handler as a task of the driver's runtime.
     pub const fn spawn(mut self) -> Self {

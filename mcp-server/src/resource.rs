@@ -13,7 +13,7 @@ use mcp_types::{self as types, Annotations, Icon, Meta, ReadResourceResult};
 
 use crate::Context;
 use crate::argument::{Arguments, FromArgument};
-use crate::completion::{Completer, CompletionRequest, Completions};
+use crate::completion::{Completer, completing};
 use crate::contents::IntoContents;
 use crate::result::HandlerError;
 use crate::template::UriTemplate;
@@ -313,42 +313,7 @@ impl ResourceBuilder {
         self
     }
 
-    /// Suggests those of the given values for a variable that begin with what was typed, whatever the case.
-    pub fn complete_with<I: IntoIterator<Item: AsRef<str>>>(
-        mut self,
-        variable: impl Into<String>,
-        values: I,
-    ) -> Self {
-        self.completers
-            .push((variable.into(), Completer::among(values)));
-        self
-    }
-
-    /// Suggests values for a template variable.
-    pub fn complete<C: Into<Completions>>(
-        mut self,
-        variable: impl Into<String>,
-        completer: impl Fn(CompletionRequest) -> C + Send + Sync + 'static,
-    ) -> Self {
-        self.completers
-            .push((variable.into(), Completer::sync(completer)));
-        self
-    }
-
-    /// Suggests values for a template variable, asynchronously.
-    pub fn complete_async<C, Fut>(
-        mut self,
-        variable: impl Into<String>,
-        completer: impl Fn(CompletionRequest, Context) -> Fut + Send + Sync + 'static,
-    ) -> Self
-    where
-        C: Into<Completions>,
-        Fut: Future<Output = Result<C, HandlerError>> + Send + 'static,
-    {
-        self.completers
-            .push((variable.into(), Completer::future(completer)));
-        self
-    }
+    completing!(variable, "a template variable");
 
     /// Runs an async reader as a task of the driver's runtime.
     pub const fn spawn(mut self) -> Self {
