@@ -62,10 +62,9 @@ pub(crate) fn run(data: &[u8]) {
     }
     if let Ok(json) = Json::parse(text) {
         assert!(!json.as_str().contains(['\n', '\r']));
-        let value: serde_json::Value = json.decode().expect("JSON that was taken");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(text).ok(),
-            Some(value)
-        );
+        // The tree has no place for numbers beyond every float, which are JSON all the same.
+        let value = json.decode::<serde_json::Value>().ok();
+        assert_eq!(serde_json::from_str(text).ok(), value);
+        assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
     }
 }

@@ -65,6 +65,8 @@ struct Hole {
     /// Bytes that end it.
     stop: &'static [u8],
     split: Split,
+    /// The most commas that its values can have between them; `None` where a comma is part of a value.
+    commas: Option<usize>,
     /// Indices into `variables`.
     first: usize,
     count: usize,
@@ -123,9 +125,8 @@ impl UriTemplate {
             match part {
                 Part::Literal(literal) => at += literal.len(),
                 Part::Run(hole) => {
-                    let end = longest(bytes, at, hole.stop, |end| {
-                        end > at && reach.can(index + 1, end)
-                    })?;
+                    let end =
+                        longest(bytes, at, hole, |end| end > at && reach.can(index + 1, end))?;
                     self.capture(hole, uri.get(at..end)?, &mut captures)?;
                     at = end;
                 }
@@ -134,8 +135,7 @@ impl UriTemplate {
                         continue;
                     }
                     // The lead may also be literal text of what follows; prefer to take it.
-                    if let Some(end) =
-                        longest(bytes, at + 1, hole.stop, |end| reach.can(index + 1, end))
+                    if let Some(end) = longest(bytes, at + 1, hole, |end| reach.can(index + 1, end))
                     {
                         self.capture(hole, uri.get(at + 1..end)?, &mut captures)?;
                         at = end;
@@ -154,13 +154,22 @@ impl UriTemplate {
             bits: vec![false; width * (self.parts.len() + 1)],
         };
         reach.bits[self.parts.len() * width + uri.len()] = true;
-        // For the hole at hand: can text that starts here, of any length, be followed by the next part?
-        let mut run = vec![false; width];
+        // For the hole at hand: can text that starts here, of any length and with at most this many commas, be followed by
+        // the next part?
+        let mut runs: Vec<Vec<bool>> = Vec::new();
         for (index, part) in self.parts.iter().enumerate().rev() {
+            // With as many commas as the hole may hold; without a bound they are like any other byte.
+            let mut most = 0;
             if let Part::Run(hole) | Part::Optional(_, hole) = part {
-                for at in (0..width).rev() {
-                    run[at] = reach.can(index + 1, at)
-                        || (at < uri.len() && !hole.stop.contains(&uri[at]) && run[at + 1]);
+                most = hole.commas.unwrap_or(0);
+                runs.resize_with(runs.len().max(most + 1), || vec![false; width]);
+                for commas in 0..=most {
+                    for at in (0..width).rev() {
+                        runs[commas][at] = reach.can(index + 1, at)
+                            || hole
+                                .after(uri, at, commas)
+                                .is_some_and(|left| runs[left][at + 1]);
+                    }
                 }
             }
             for at in 0..width {
@@ -169,11 +178,12 @@ impl UriTemplate {
                         uri[at..].starts_with(literal.as_bytes())
                             && reach.can(index + 1, at + literal.len())
                     }
-                    Part::Run(hole) => {
-                        at < uri.len() && !hole.stop.contains(&uri[at]) && run[at + 1]
-                    }
+                    Part::Run(hole) => hole
+                        .after(uri, at, most)
+                        .is_some_and(|left| runs[left][at + 1]),
                     Part::Optional(lead, _) => {
-                        reach.can(index + 1, at) || (uri.get(at) == Some(lead) && run[at + 1])
+                        reach.can(index + 1, at)
+                            || (uri.get(at) == Some(lead) && runs[most][at + 1])
                     }
                 };
                 reach.bits[index * width + at] = can;
@@ -195,9 +205,6 @@ impl UriTemplate {
                         Some(value) => Some(self.decode(value)?),
                         None => None,
                     };
-                }
-                if values.next().is_some() {
-                    return None;
                 }
             }
             Split::Pairs(separator) => {
@@ -227,12 +234,28 @@ impl UriTemplate {
     }
 }
 
+impl Hole {
+    /// Whether the byte at `at` can be part of the hole when `commas` may still come; if so, how many may come after it.
+    fn after(&self, uri: &[u8], at: usize, commas: usize) -> Option<usize> {
+        let byte = uri.get(at)?;
+        if self.stop.contains(byte) {
+            None
+        } else if *byte == b',' && self.commas.is_some() {
+            commas.checked_sub(1)
+        } else {
+            Some(commas)
+        }
+    }
+}
+
 /// Longest end of a run that starts at `from` and after which the rest matches.
-fn longest(uri: &[u8], from: usize, stop: &[u8], follows: impl Fn(usize) -> bool) -> Option<usize> {
-    let limit = uri[from..]
-        .iter()
-        .position(|byte| stop.contains(byte))
-        .map_or(uri.len(), |length| from + length);
+fn longest(uri: &[u8], from: usize, hole: &Hole, follows: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut limit = from;
+    let mut commas = hole.commas.unwrap_or(0);
+    while let Some(left) = hole.after(uri, limit, commas) {
+        commas = left;
+        limit += 1;
+    }
     (from..=limit).rev().find(|end| follows(*end))
 }
 
@@ -393,6 +416,7 @@ impl<'a> Parser<'a> {
         let whole = |stop, split| Hole {
             stop,
             split,
+            commas: (split == Split::Commas && count > 1).then_some(count - 1),
             first,
             count,
         };
@@ -441,6 +465,7 @@ impl<'a> Parser<'a> {
                         Hole {
                             stop,
                             split: Split::Commas,
+                            commas: None,
                             first: first + index,
                             count: 1,
                         },

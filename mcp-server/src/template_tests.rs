@@ -170,3 +170,20 @@ fn a_second_list_where_the_first_has_not_ended_is_refused() {
     assert_eq!(matched("a:x{?q}#/y{&r}", "a:x?q=1#/y&r=2"), "q=1 r=2");
     assert_eq!(matched("a:x{;p}y{?q}", "a:x;p=1y?q=2"), "p=1 q=2");
 }
+
+/// Found by fuzzing: a list took more values than it has names, and then matched nothing.
+#[test]
+fn a_list_takes_no_more_values_than_it_has_names() {
+    for (template, uri, expected) in [
+        ("a:{b,c},{d,e}", "a:1,2,3,4", "b=1 c=2 d=3 e=4"),
+        ("a:{b,c},{d}", "a:1,2,3,4", "b=1 c=2 d=3,4"),
+        ("a:{+b,c},{d,e}", "a:1/0,2,3", "b=1/0 c=2 d=3"),
+        ("a:{b,c}{d,e}", "a:v,vv,v", "b=v c=vv d= e=v"),
+        ("a:{b,c}", "a:1,2,3", "no"),
+        ("a:x{#b,c}", "a:x#1,2", "b=1 c=2"),
+        ("a:x{#b,c}", "a:x#1,2,3", "no"),
+        ("a:x{#b}", "a:x#1,2,3", "b=1,2,3"),
+    ] {
+        assert_eq!(matched(template, uri), expected, "{template} against {uri}");
+    }
+}
