@@ -505,6 +505,42 @@ fn a_subscription_acknowledges_first_coalesces_and_ends_gracefully() {
 }
 
 #[test]
+fn one_subscription_too_many_is_refused_until_another_ends() {
+    let mut profile = common::profile();
+    profile.limits.max_listens = 2;
+    let mut rig = Rig::with(profile);
+    let listen = |id: u64| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"subscriptions/listen","params":{{{META},"notifications":{{"toolsListChanged":true}}}}}}"#
+        )
+    };
+    let cancel = |id: u64| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        )
+    };
+    // Calls do not count as subscriptions.
+    assert!(matches!(
+        &rig.say(&modern(9, "tools/list"))[..],
+        [LinkEvent::Call { .. }]
+    ));
+    for round in 0..3 {
+        let first = round * 3;
+        for id in [first, first + 1] {
+            let events = rig.say(&listen(id + 100));
+            assert!(matches!(&events[..], [LinkEvent::Listening { .. }]));
+            assert!(rig.answer()["method"].is_string());
+        }
+        assert!(rig.say(&listen(first + 102)).is_empty());
+        assert_eq!(rig.code(), -32603);
+        for id in [first, first + 1] {
+            let events = rig.say(&cancel(id + 100));
+            assert!(matches!(&events[..], [LinkEvent::Cancelled { .. }]));
+        }
+    }
+}
+
+#[test]
 fn a_cancelled_subscription_is_silent() {
     let mut rig = Rig::new();
     rig.say(&format!(
