@@ -165,6 +165,8 @@ mod tests {
                 Ok(token)
             );
         }
+        let largest = token(&mut entropy, MAX_CLIENT_INFO).seal(&keys, &mut entropy, None);
+        assert_eq!(largest.len(), MAX_TEXT, "no more is left out than must be");
         let token = token(&mut entropy, MAX_CLIENT_INFO + 1);
         let id = token.seal(&keys, &mut entropy, None);
         assert_eq!(

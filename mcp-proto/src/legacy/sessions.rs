@@ -327,4 +327,21 @@ mod tests {
         );
         assert!(!table.is_terminated(a));
     }
+
+    #[test]
+    fn the_limits_of_a_server_are_those_of_its_table() {
+        let limits = Limits {
+            max_sessions: 3,
+            session_idle: Duration::from_secs(4),
+            max_tombstones: 5,
+            ..Limits::default()
+        };
+        let expected = SessionLimits {
+            max_attached: 3,
+            idle_ttl: Duration::from_secs(4),
+            max_tombstones: 5,
+        };
+        assert_eq!(SessionLimits::from(&limits), expected);
+        assert_ne!(SessionLimits::default(), expected);
+    }
 }
