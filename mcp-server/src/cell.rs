@@ -2,7 +2,9 @@
 //!
 //! Owns the queue of a call's notifications and requests and the rules by which it is bounded: progress is
 //! latest-wins and strictly increasing, log messages beyond a bound are counted instead of kept. Allocated
-//! when a call first needs it. No lock is held while a waker is called, and none across an await.
+//! when a call first needs it. The lock is held across no await, and while none
+//! of this call's own wakers is called. A sink may wake the reader of its stream under it, which is another task: a question
+//! must be on the wire and known as such in one step.
 //!
 //! ```text
 //! handler ──progress/log/ask──▶ Cell ──drain (after each poll)──▶ the call's own stream
