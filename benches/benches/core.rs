@@ -62,7 +62,8 @@ fn link(criterion: &mut Criterion) {
 
 fn echo(bench: &mut Bench, call: &[u8]) {
     bench.feed(black_box(call));
-    assert!(bench.out.remaining() > 100);
+    // As long as the answer is, at least; what is in it is for tests to say.
+    assert!(bench.out.remaining() > 80);
     bench.out.advance(bench.out.remaining());
 }
 
