@@ -37,7 +37,13 @@ fn encoding(criterion: &mut Criterion) {
             || {
                 let body = Bytes::from(mcp_types::to_vec(black_box(&result), Revision::LATEST));
                 let reply = Reply::complete(Payload::Shared(body));
-                reply.write(&mut out, &id, Method::ToolsCall, Revision::LATEST, service.config());
+                reply.write(
+                    &mut out,
+                    &id,
+                    Method::ToolsCall,
+                    Revision::LATEST,
+                    service.config(),
+                );
                 let written = out.remaining();
                 out.advance(written);
                 written
@@ -57,7 +63,13 @@ fn encoding(criterion: &mut Criterion) {
             || {
                 let body = Bytes::from(mcp_types::to_vec(black_box(&result), Revision::LATEST));
                 let reply = Reply::complete(Payload::Shared(body));
-                reply.write(&mut out, &id, Method::ToolsCall, Revision::LATEST, service.config());
+                reply.write(
+                    &mut out,
+                    &id,
+                    Method::ToolsCall,
+                    Revision::LATEST,
+                    service.config(),
+                );
                 let written = out.remaining();
                 out.advance(written);
                 written
