@@ -22,20 +22,8 @@ use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
 use crate::journal::Sealer;
 use crate::later::{self, Later, Letters};
+use crate::machine::{Demand, Machine};
 use crate::wakes::{CallWake, Wakes};
-
-/// What the driver has to do before it polls again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
-    /// Reading is allowed. Bytes in the outbox are always to be written.
-    pub read: bool,
-    /// Poll again at this time at the latest.
-    pub wakeup: Option<Instant>,
-    /// Everything was said: flush and close.
-    pub done: bool,
-    /// The time for a graceful end is over (`Limits::shutdown_bound`): close, whatever was not said or not written.
-    pub cut: bool,
-}
 
 /// The server's end of one byte stream, ready to be driven by any runtime.
 ///
@@ -167,6 +155,7 @@ impl Connection {
         Demand {
             read: wants_input && !self.input_over,
             wakeup: [machine, self.ending].into_iter().flatten().min(),
+            close_write: false,
             done: self.ending.is_some() && idle,
             cut: self.ending.is_some_and(|until| until <= now.instant),
         }
@@ -338,6 +327,30 @@ impl Connection {
         self.slots
             .iter()
             .position(|slot| slot.call.as_ref().is_some_and(|(id, _)| *id == call))
+    }
+}
+
+impl Machine for Connection {
+    fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        now: Now,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Demand {
+        Self::poll(self, cx, now, input, out)
+    }
+
+    fn end_of_input(&mut self) {
+        Self::end_of_input(self);
+    }
+
+    fn shutdown(&mut self) {
+        Self::shutdown(self);
+    }
+
+    fn outbox(&self) -> Outbox {
+        Self::outbox(self)
     }
 }
 
