@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 
 mod clock;
-mod entropy;
 #[cfg(feature = "http")]
 pub mod http;
 mod listen;
@@ -25,17 +24,19 @@ mod stdio;
 mod stream;
 
 pub use clock::Clock;
-pub use entropy::{NoEntropy, seed};
+pub use listen::serve_tcp;
 #[cfg(unix)]
 pub use listen::serve_unix;
-pub use listen::{ListenOptions, serve_tcp};
+pub use mcp_driver::{
+    DEFAULT_BLOCKING_THREADS, Ended, ListenOptions, NoEntropy, StreamOptions, seed,
+};
 #[cfg(feature = "http")]
 pub use run::run_http;
 pub use run::{run, run_stdio};
-pub use runtime::{DEFAULT_BLOCKING_THREADS, TokioRuntime};
+pub use runtime::TokioRuntime;
 pub use signal::Termination;
 pub use stdio::{StdioReader, StdioWriter, serve_stdio, serve_stdio_until, take_stdio};
-pub use stream::{Ended, StreamOptions, serve_io, serve_io_until};
+pub use stream::{serve_io, serve_io_until};
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(doctest)]

@@ -9,6 +9,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use mcp_driver::{Ended, ListenOptions, StreamOptions, is_about_one_peer, refuse_remote};
 use mcp_server::{IntoService, Service};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -16,31 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::runtime::TokioRuntime;
-use crate::stream::{Ended, StreamOptions, pump};
-
-/// What a byte-stream listener may take.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ListenOptions {
-    /// The options of each connection. Here, unlike on stdio, a peer that does
-    /// not read for 30 seconds is dropped.
-    pub stream: StreamOptions,
-    /// Connections served at once; further ones wait in the backlog. Default: 1024.
-    pub max_connections: usize,
-    /// Accept a TCP listener beyond loopback although this framing has no
-    /// authentication. Default: false.
-    pub allow_remote: bool,
-}
-
-impl Default for ListenOptions {
-    fn default() -> Self {
-        Self {
-            stream: StreamOptions::default().with_write_stall(Duration::from_secs(30)),
-            max_connections: 1024,
-            allow_remote: false,
-        }
-    }
-}
+use crate::stream::pump;
 
 /// Serves every connection of a TCP listener until `shutdown` completes; then
 /// each gets [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
@@ -55,14 +32,7 @@ pub async fn serve_tcp<S: IntoService>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() && !options.allow_remote {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "{address} is reachable from other machines and this transport has no authentication; set allow_remote to serve it all the same"
-            ),
-        ));
-    }
+    refuse_remote(address, &options)?;
     let service = service.into_service().map_err(io::Error::other)?;
     accept_loop(
         async || {
@@ -153,14 +123,9 @@ where
     pump(service, runtime, reader, writer, options, stopped, hang_up).await
 }
 
-/// Errors of `accept` concern either one peer (go on at once) or the process,
-/// out of descriptors say (go on a little later).
+/// Waits a little after an error of `accept` that no peer caused.
 pub(crate) async fn pause_after(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    if !matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    ) {
+    if !is_about_one_peer(error) {
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }

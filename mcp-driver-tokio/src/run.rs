@@ -1,78 +1,23 @@
-//! The whole life of a server process: arguments, runtime, signals, the end.
+//! The whole life of a server process: runtime, signals, the end.
 //!
 //! Owns the conventions of a server started by a client or from a shell. It
 //! must never write to the standard output, and never outlive a request to end
 //! by more than a bound.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mcp_driver::StreamOptions;
+use mcp_driver::arguments::{ServeHttp, serve_as_asked};
 use mcp_server::{IntoService, Service};
 
 use crate::signal::Termination;
-use crate::stream::StreamOptions;
 
 /// How long the runtime may take to go away once serving is over.
 const RUNTIME_BOUND: Duration = Duration::from_millis(200);
-
-/// Where a server is asked to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Request {
-    Stdio,
-    #[cfg(feature = "http")]
-    Http(String),
-    Help,
-}
-
-/// An argument that [`run`] does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Unknown(String);
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown argument '{}'; try --help", self.0)
-    }
-}
-
-#[cfg(feature = "http")]
-const USAGE: &str = "\
-Usage: [--stdio] | --http [ADDR]
-
-  (nothing), --stdio   serve the client on standard input and output
-  --http [ADDR]        serve Streamable HTTP at http://ADDR/mcp (default 127.0.0.1:8080)
-";
-#[cfg(not(feature = "http"))]
-const USAGE: &str = "\
-Usage: [--stdio]
-
-  (nothing), --stdio   serve the client on standard input and output
-";
-
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Unknown> {
-    let request = match arguments.next().as_deref() {
-        None | Some("--stdio") => Request::Stdio,
-        #[cfg(feature = "http")]
-        Some("--http") => Request::Http(
-            arguments
-                .next()
-                .unwrap_or_else(|| crate::http::DEFAULT_ADDRESS.to_owned()),
-        ),
-        #[cfg(feature = "http")]
-        Some(argument) if argument.starts_with("--http=") => {
-            Request::Http(argument["--http=".len()..].to_owned())
-        }
-        Some("--help" | "-h") => Request::Help,
-        Some(other) => return Err(Unknown(other.to_owned())),
-    };
-    match arguments.next() {
-        None => Ok(request),
-        Some(extra) => Err(Unknown(extra)),
-    }
-}
 
 /// Serves until the client or a signal ends it, as the process's arguments say:
 /// nothing or `--stdio` for standard input and output, `--http [ADDR]` for
@@ -89,45 +34,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Unknown
 /// }
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
-    let request = match parse(std::env::args().skip(1)) {
-        Ok(request) => request,
-        Err(unknown) => {
-            eprintln!("{unknown}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let service = match server.into_service() {
-        Ok(service) => service,
-        Err(error) => {
-            eprintln!("this server cannot be built: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    for warning in service.warnings() {
-        eprintln!("warning: {warning}");
-    }
-    let ended = match request {
-        Request::Help => {
-            eprint!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Request::Stdio => run_stdio(service),
-        #[cfg(feature = "http")]
-        Request::Http(address) => {
-            let options = crate::http::ServeOptions::default();
-            let path = options.path.clone();
-            run_http(service, &address, options, |address| {
-                eprintln!("serving MCP at http://{address}{path}");
-            })
-        }
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    #[cfg(feature = "http")]
+    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
+        let options = crate::http::ServeOptions::default();
+        let path = options.path.clone();
+        run_http(service, address, options, |address| {
+            eprintln!("serving MCP at http://{address}{path}");
+        })
+    }));
+    #[cfg(not(feature = "http"))]
+    let http: Option<ServeHttp<'_>> = None;
+    serve_as_asked(server, run_stdio, http)
 }
 
 /// Serves standard input and output until the client goes away or a signal
@@ -176,7 +93,7 @@ pub fn run_http<S: IntoService>(
     let ended = runtime.block_on(minding_signals(async |asked| {
         let listener = crate::http::bind(address).await?;
         let address = listener.local_addr()?;
-        crate::http::refuse_exposure(address, &options)?;
+        mcp_driver::http::refuse_exposure(address, &options)?;
         announce(address);
         let ended = crate::http::serve(listener, service, options, asked).await;
         ended.map(drop)
@@ -207,42 +124,4 @@ async fn minding_signals(
 
 fn into_service<S: IntoService>(server: S) -> io::Result<Service> {
     server.into_service().map_err(io::Error::other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(arguments: &[&str]) -> Result<Request, Unknown> {
-        parse(arguments.iter().map(|&argument| argument.to_owned()))
-    }
-
-    #[test]
-    fn nothing_means_stdio() {
-        assert_eq!(parsed(&[]), Ok(Request::Stdio));
-        assert_eq!(parsed(&["--stdio"]), Ok(Request::Stdio));
-    }
-
-    #[cfg(feature = "http")]
-    #[test]
-    fn http_takes_an_address_or_the_default() {
-        assert_eq!(
-            parsed(&["--http"]),
-            Ok(Request::Http("127.0.0.1:8080".to_owned()))
-        );
-        assert_eq!(
-            parsed(&["--http", "[::1]:9"]),
-            Ok(Request::Http("[::1]:9".to_owned()))
-        );
-        assert_eq!(
-            parsed(&["--http=[::1]:9"]),
-            Ok(Request::Http("[::1]:9".to_owned()))
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_named() {
-        assert_eq!(parsed(&["--htttp"]), Err(Unknown("--htttp".to_owned())));
-        assert_eq!(parsed(&["--stdio", "x"]), Err(Unknown("x".to_owned())));
-    }
 }

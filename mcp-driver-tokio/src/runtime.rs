@@ -7,18 +7,13 @@
 
 use std::sync::Arc;
 
+use mcp_driver::DEFAULT_BLOCKING_THREADS;
 use mcp_server::proto::time::Instant;
 use mcp_server::{Blocking, BoxFuture, Runtime};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-
-/// How many blocking tools run at once, unless told otherwise.
-///
-/// Each takes one thread of tokio's pool (2 MiB of address space); further
-/// ones wait for their turn.
-pub const DEFAULT_BLOCKING_THREADS: usize = 64;
 
 /// Runs spawned and blocking handlers on a tokio runtime.
 #[derive(Debug, Clone)]

@@ -27,7 +27,7 @@ impl Termination {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let ignored = ignored_signals();
+            let ignored = mcp_driver::ignored_signals();
             let listen = |kind: SignalKind| {
                 let bit = 1_u64 << (kind.as_raw_value() - 1);
                 (ignored & bit == 0).then(|| signal(kind)).transpose()
@@ -71,14 +71,4 @@ async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
         return;
     }
     std::future::pending().await
-}
-
-/// One bit for each signal that the process ignores; Linux says so, others are
-/// taken to ignore none.
-#[cfg(unix)]
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
 }

@@ -26,7 +26,7 @@ mod service;
 mod stall;
 
 pub use body::McpBody;
+pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
 pub use mcp_server::http::HttpOptions;
-pub(crate) use serve::refuse_exposure;
-pub use serve::{DEFAULT_ADDRESS, Report, ServeOptions, bind, serve};
+pub use serve::{bind, serve};
 pub use service::{BuildError, McpService, ResponseFuture};

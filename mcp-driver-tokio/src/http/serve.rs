@@ -6,7 +6,6 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,8 +14,8 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use mcp_driver::http::{Report, ServeOptions, refuse_exposure};
 use mcp_server::IntoService;
-use mcp_server::http::HttpOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,142 +23,11 @@ use tokio::time::Instant;
 
 use super::guard::{Activity, Guarded, Limits};
 use super::routes::{ConnectionService, Routes};
-use super::service::{BODY_DEADLINE, McpService};
+use super::service::McpService;
 use super::stall::StreamExecutor;
 use crate::clock::{Clock, LazySleep};
 use crate::listen::pause_after;
-use crate::runtime::{DEFAULT_BLOCKING_THREADS, TokioRuntime};
-
-/// Where a server serves HTTP unless told otherwise.
-pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
-
-/// How a listener is served. Every limit has a safe default.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ServeOptions {
-    /// The endpoint's path. Default: `/mcp`.
-    pub path: String,
-    /// The rules of the endpoint: Origin, Host, authentication, body limit, and so on.
-    pub http: HttpOptions,
-    /// How long a request's head may take, counted from its first byte or from
-    /// the connection's start. Default: 10 seconds.
-    pub head_deadline: Duration,
-    /// How long a request's body may take to arrive. Default: 60 seconds.
-    pub body_deadline: Duration,
-    /// How long a peer may leave a response's bytes unread before its stream
-    /// (HTTP/2) or connection (HTTP/1.1) is dropped. Default: 30 seconds.
-    pub write_stall: Duration,
-    /// How long a connection may stay open without a request. Longer than the
-    /// 60 seconds of common load balancers. Default: 120 seconds.
-    pub idle: Duration,
-    /// Connections served at once; further ones wait in the backlog. Each
-    /// costs about 30 KiB. Default: 8192.
-    pub max_connections: usize,
-    /// After a shutdown was asked for, how long to go on serving while
-    /// `/readyz` already says no, for load balancers to notice. Default: zero.
-    pub lame_duck: Duration,
-    /// Serve beyond loopback although no authenticator is configured. Default: false.
-    pub allow_unauthenticated: bool,
-    /// How many blocking tools run at once. Default: [`DEFAULT_BLOCKING_THREADS`].
-    pub blocking_threads: usize,
-}
-
-impl Default for ServeOptions {
-    fn default() -> Self {
-        Self {
-            path: "/mcp".to_owned(),
-            http: HttpOptions::default(),
-            head_deadline: Duration::from_secs(10),
-            body_deadline: BODY_DEADLINE,
-            write_stall: Duration::from_secs(30),
-            idle: Duration::from_secs(120),
-            max_connections: 8192,
-            lame_duck: Duration::ZERO,
-            allow_unauthenticated: false,
-            blocking_threads: DEFAULT_BLOCKING_THREADS,
-        }
-    }
-}
-
-impl ServeOptions {
-    /// Sets [`ServeOptions::path`].
-    #[must_use]
-    pub fn with_path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
-        self
-    }
-
-    /// Sets [`ServeOptions::http`].
-    #[must_use]
-    pub fn with_http(mut self, http: HttpOptions) -> Self {
-        self.http = http;
-        self
-    }
-
-    /// Sets [`ServeOptions::lame_duck`].
-    #[must_use]
-    pub const fn with_lame_duck(mut self, lame_duck: Duration) -> Self {
-        self.lame_duck = lame_duck;
-        self
-    }
-
-    /// Sets [`ServeOptions::head_deadline`].
-    #[must_use]
-    pub const fn with_head_deadline(mut self, deadline: Duration) -> Self {
-        self.head_deadline = deadline;
-        self
-    }
-
-    /// Sets [`ServeOptions::body_deadline`].
-    #[must_use]
-    pub const fn with_body_deadline(mut self, deadline: Duration) -> Self {
-        self.body_deadline = deadline;
-        self
-    }
-
-    /// Sets [`ServeOptions::write_stall`].
-    #[must_use]
-    pub const fn with_write_stall(mut self, limit: Duration) -> Self {
-        self.write_stall = limit;
-        self
-    }
-
-    /// Sets [`ServeOptions::idle`].
-    #[must_use]
-    pub const fn with_idle(mut self, limit: Duration) -> Self {
-        self.idle = limit;
-        self
-    }
-
-    /// Sets [`ServeOptions::max_connections`].
-    #[must_use]
-    pub const fn with_max_connections(mut self, limit: usize) -> Self {
-        self.max_connections = limit;
-        self
-    }
-
-    /// Sets [`ServeOptions::blocking_threads`].
-    #[must_use]
-    pub const fn with_blocking_threads(mut self, threads: usize) -> Self {
-        self.blocking_threads = threads;
-        self
-    }
-
-    /// Sets [`ServeOptions::allow_unauthenticated`].
-    #[must_use]
-    pub const fn with_allow_unauthenticated(mut self, allow: bool) -> Self {
-        self.allow_unauthenticated = allow;
-        self
-    }
-}
-
-/// How serving ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Connections that were still busy when the bound passed and were dropped.
-    pub dropped: usize,
-}
+use crate::runtime::TokioRuntime;
 
 /// Binds a listener for [`serve`]; `address` is `HOST:PORT`.
 ///
@@ -231,26 +99,11 @@ pub async fn serve<S: IntoService>(
     drop(stopped);
     let all_done = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(bound, all_done).await.is_ok() {
-        return Ok(Report { dropped: 0 });
+        return Ok(Report::new(0));
     }
     let dropped = connections.len();
     connections.shutdown().await;
-    Ok(Report { dropped })
-}
-
-/// Refuses a listener that strangers reach and that asks nobody who they are.
-pub(crate) fn refuse_exposure(address: SocketAddr, options: &ServeOptions) -> io::Result<()> {
-    let local = address.ip().to_canonical().is_loopback();
-    if local || options.http.authenticator.is_some() || options.allow_unauthenticated {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        format!(
-            "{address} is reachable from other machines and no authenticator is configured; \
-             configure one, listen on 127.0.0.1, or allow unauthenticated access explicitly"
-        ),
-    ))
+    Ok(Report::new(dropped))
 }
 
 /// Answers are small and latency matters; and a peer that vanished without a

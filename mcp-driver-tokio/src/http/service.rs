@@ -17,6 +17,8 @@ use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode, request};
 use http_body::Body;
+use mcp_driver::http::BODY_DEADLINE;
+use mcp_driver::{NoEntropy, seed};
 use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer};
 use mcp_server::proto::time::Now;
 use mcp_server::{BoxFuture, IntoService, Principal};
@@ -25,11 +27,7 @@ use tower_service::Service as TowerService;
 
 use super::body::{McpBody, Running};
 use crate::clock::{Clock, LazySleep};
-use crate::entropy::{NoEntropy, seed};
 use crate::runtime::TokioRuntime;
-
-/// How long the body of a request may take, unless told otherwise.
-pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The endpoint cannot be made.
 #[derive(Debug)]

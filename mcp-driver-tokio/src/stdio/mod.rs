@@ -1,14 +1,7 @@
 //! The process's standard streams as a connection.
 //!
-//! Owns taking the streams away from the rest of the process: the protocol
-//! runs on private duplicates that no child inherits, descriptor 0 becomes the
-//! null device and descriptor 1 a copy of stderr. So a stray `println!` lands
-//! on stderr instead of in the protocol, and a child process that reads its
-//! standard input sees its end instead of the client's messages. It must never
-//! write anything but protocol bytes to the real output.
-
-#[cfg(unix)]
-mod unix;
+//! Owns how tokio reads and writes what [`mcp_driver::stdio`] takes. It must
+//! never write anything but protocol bytes to the real output.
 
 #[cfg_attr(unix, path = "unix_streams.rs")]
 #[cfg_attr(not(unix), path = "other_streams.rs")]
@@ -19,16 +12,14 @@ mod thread;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use mcp_driver::{Ended, StreamOptions};
 use mcp_server::IntoService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::runtime::TokioRuntime;
-use crate::stream::{Ended, StreamOptions, pump};
-
-static TAKEN: AtomicBool = AtomicBool::new(false);
+use crate::stream::pump;
 
 /// Takes the process's standard input and output for the protocol.
 ///
@@ -39,13 +30,8 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// When they were taken before, or when the operating system refuses.
 pub fn take_stdio() -> io::Result<(StdioReader, StdioWriter)> {
-    if TAKEN.swap(true, Ordering::SeqCst) {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "the standard streams already serve a connection",
-        ));
-    }
-    let (reader, writer) = streams::take()?;
+    let (input, output) = mcp_driver::stdio::take()?;
+    let (reader, writer) = (streams::reader(input)?, streams::writer(output)?);
     Ok((StdioReader(reader), StdioWriter(writer)))
 }
 

@@ -1,32 +1,29 @@
 //! The streams where there are no Unix descriptors: blocking threads.
 //!
-//! Owns private duplicates of the standard handles, which the standard library
-//! makes non-inheritable. The standard handles themselves stay as they are: a
-//! server here must not print to stdout.
+//! Owns nothing but that choice.
 
-use std::fs::File;
 use std::io;
+
+use mcp_driver::stdio::Channel;
 
 use super::thread::{ThreadReader, ThreadWriter};
 
 pub(super) use super::thread::{ThreadReader as Reader, ThreadWriter as Writer};
 
-#[cfg(windows)]
-pub(super) fn take() -> io::Result<(Reader, Writer)> {
-    use std::os::windows::io::AsHandle;
-
-    let input = io::stdin().as_handle().try_clone_to_owned()?;
-    let output = io::stdout().as_handle().try_clone_to_owned()?;
-    Ok((
-        ThreadReader::start(File::from(input))?,
-        ThreadWriter::start(File::from(output))?,
-    ))
+pub(super) fn reader(channel: Channel) -> io::Result<Reader> {
+    match channel {
+        Channel::Blocking(file) => ThreadReader::start(file),
+        other => Err(unknown(&other)),
+    }
 }
 
-#[cfg(not(windows))]
-pub(super) fn take() -> io::Result<(Reader, Writer)> {
-    Ok((
-        ThreadReader::start(io::stdin())?,
-        ThreadWriter::start(io::stdout())?,
-    ))
+pub(super) fn writer(channel: Channel) -> io::Result<Writer> {
+    match channel {
+        Channel::Blocking(file) => ThreadWriter::start(file),
+        other => Err(unknown(&other)),
+    }
+}
+
+fn unknown(channel: &Channel) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("{channel:?}"))
 }

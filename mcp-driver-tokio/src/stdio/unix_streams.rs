@@ -1,7 +1,7 @@
 //! The streams on Unix: readiness where the descriptor has it, else a thread.
 //!
-//! Owns nothing but the choice made in `unix.rs`, spelled as one reader and one
-//! writer type.
+//! Owns nothing but the choice that was made when the streams were taken, spelled
+//! as one reader and one writer type.
 
 use std::future::Future;
 use std::io;
@@ -9,12 +9,12 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use mcp_driver::stdio::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
 use super::thread::{ThreadReader, ThreadWriter};
-use super::unix;
 
 #[derive(Debug)]
 pub(super) enum Reader {
@@ -30,9 +30,27 @@ pub(super) enum Writer {
     Thread(ThreadWriter),
 }
 
-pub(super) fn take() -> io::Result<(Reader, Writer)> {
-    let (input, output) = unix::take()?;
-    Ok((unix::reader(input)?, unix::writer(output)?))
+pub(super) fn reader(channel: Channel) -> io::Result<Reader> {
+    match channel {
+        // The description is ours alone and does not block already.
+        Channel::Pipe(fd) => pipe::Receiver::from_owned_fd_unchecked(fd).map(Reader::Pipe),
+        Channel::Socket(socket) => UnixStream::from_std(socket).map(Reader::Socket),
+        Channel::Blocking(file) => ThreadReader::start(file).map(Reader::Thread),
+        other => Err(unknown(&other)),
+    }
+}
+
+pub(super) fn writer(channel: Channel) -> io::Result<Writer> {
+    match channel {
+        Channel::Pipe(fd) => pipe::Sender::from_owned_fd_unchecked(fd).map(Writer::Pipe),
+        Channel::Socket(socket) => UnixStream::from_std(socket).map(Writer::Socket),
+        Channel::Blocking(file) => ThreadWriter::start(file).map(Writer::Thread),
+        other => Err(unknown(&other)),
+    }
+}
+
+fn unknown(channel: &Channel) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("{channel:?}"))
 }
 
 macro_rules! each {

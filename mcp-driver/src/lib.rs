@@ -1,0 +1,37 @@
+//! What every driver needs and no runtime has.
+//!
+//! A driver moves bytes, tells the time, supplies entropy and wakes. How it waits is its own; all the rest is here, once:
+//!
+//! - [`Pump`], the loop of one connection over any [`Machine`](mcp_server::Machine): a driver gives it a [`Stream`] that
+//!   does not block and an [`Alarm`];
+//! - [`seed`], [`SystemClock`] and [`Deadline`] for those whose runtime has no entropy, clock or timer of its own;
+//! - [`stdio`], which takes the process's standard streams away from everybody else;
+//! - [`ListenOptions`] and, with the feature `http`, [`http::ServeOptions`]: what listeners may take, with safe defaults;
+//! - [`arguments`], the command line of a server process.
+//!
+//! It has no threads, no sockets and no signals, and decides nothing about the protocol.
+
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+mod clock;
+mod entropy;
+#[cfg(feature = "http")]
+pub mod http;
+mod listen;
+mod pump;
+mod signals;
+pub mod stdio;
+mod stream;
+
+pub use clock::{Deadline, SystemClock};
+pub use entropy::{NoEntropy, seed};
+pub use listen::{ListenOptions, is_about_one_peer, refuse_remote};
+pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
+pub use signals::ignored_signals;
+pub use stream::{Scratch, write_from};
+
+/// How many blocking handlers a driver runs at once, unless told otherwise.
+///
+/// Each takes a thread (2 MiB of address space); further ones wait for their turn.
+pub const DEFAULT_BLOCKING_THREADS: usize = 64;

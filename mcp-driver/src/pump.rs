@@ -1,0 +1,264 @@
+//! The loop of one connection, whatever runs on it and whatever waits for it.
+//!
+//! Owns the order of work: machine, write, read, timer, again. Reads, writes, handlers and timers progress in the same
+//! poll, so that none of them waits for another. Must never look inside the bytes, and never drop bytes that it has read
+//! or half of a write: it awaits nothing and polls everything.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use mcp_server::Machine;
+use mcp_server::proto::outbox::Outbox;
+use mcp_server::proto::time::{Instant, Now};
+
+/// How often the loop goes round before it lets others run.
+const TURNS_PER_POLL: usize = 64;
+
+/// A byte stream that does not block.
+///
+/// `Pending` means that the context's waker will be called when it is worth trying again, or, in an event loop, that the
+/// loop polls the connection again when the event comes.
+pub trait Stream {
+    /// Appends what is there to `input`; 0 means the end.
+    ///
+    /// # Errors
+    /// Whatever the stream says; the connection takes it for the end of its input.
+    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>>;
+
+    /// Writes from the front of `out`, which is never empty here, and advances it by what was taken.
+    ///
+    /// # Errors
+    /// Whatever the stream says; the peer is taken to be gone.
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<io::Result<usize>>;
+
+    /// Hands on what the stream itself may keep back.
+    ///
+    /// # Errors
+    /// Whatever the stream says; the peer is taken to be gone.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes the direction that is written; reading goes on.
+    ///
+    /// # Errors
+    /// Whatever the stream says; the peer is taken to be gone.
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// The clock of a connection, and its one timer.
+pub trait Alarm {
+    /// The time.
+    fn now(&self) -> Now;
+
+    /// Arms the timer for `at`, or disarms it. Cheap when nothing changes.
+    fn set(&mut self, at: Option<Instant>);
+
+    /// Ready once when an armed time is reached; then the timer is disarmed.
+    fn poll_fired(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// What a stream connection may take; the defaults suit stdio. How long it may take to end is one of the server's
+/// [`Limits`](mcp_server::proto::limits::Limits::shutdown_bound).
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct StreamOptions {
+    /// Ends the connection when the peer has read nothing for this long while answers were waiting. Default: none,
+    /// because a local client may be suspended for any time.
+    pub write_stall: Option<Duration>,
+}
+
+impl StreamOptions {
+    /// Sets [`StreamOptions::write_stall`].
+    #[must_use]
+    pub const fn with_write_stall(mut self, limit: Duration) -> Self {
+        self.write_stall = Some(limit);
+        self
+    }
+}
+
+/// Why a stream connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// The input ended (end of file, error or hang-up) and everything that ran was answered.
+    EndOfInput,
+    /// A shutdown was asked for and everything that ran was answered.
+    Shutdown,
+    /// `Limits::shutdown_bound` passed with calls unfinished or answers unread; they are lost.
+    ShutdownBound,
+    /// The machine ended the connection by itself.
+    Closed,
+    /// The peer no longer reads: a write failed.
+    PeerGone,
+    /// The peer read nothing for [`StreamOptions::write_stall`].
+    WriteStall,
+}
+
+/// One connection: its machine, and the bytes on their way in and out.
+#[derive(Debug)]
+pub struct Pump<M> {
+    machine: M,
+    options: StreamOptions,
+    input: BytesMut,
+    out: Outbox,
+    /// Bytes were handed to the stream since its last complete flush.
+    unflushed: bool,
+    input_over: bool,
+    write_closed: bool,
+    gone: bool,
+    /// Why the end began.
+    ending: Option<Ended>,
+    /// The peer has to have read something by then.
+    stalls_at: Option<Instant>,
+}
+
+impl<M: Machine> Pump<M> {
+    /// The connection of `machine`, on which nothing was read yet.
+    pub fn new(machine: M, options: StreamOptions) -> Self {
+        Self {
+            out: machine.outbox(),
+            machine,
+            options,
+            input: BytesMut::new(),
+            unflushed: false,
+            input_over: false,
+            write_closed: false,
+            gone: false,
+            ending: None,
+            stalls_at: None,
+        }
+    }
+
+    /// What runs on this connection.
+    pub const fn machine(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// Whether bytes wait for the peer to read.
+    pub fn has_backlog(&self) -> bool {
+        self.out.has_remaining() || self.unflushed
+    }
+
+    /// Starts a graceful end; poll afterwards.
+    pub fn shutdown(&mut self) {
+        if self.ending.is_none() {
+            self.machine.shutdown();
+            self.ending = Some(Ended::Shutdown);
+        }
+    }
+
+    /// The peer reads no more: the next poll ends the connection.
+    pub const fn hang_up(&mut self) {
+        self.gone = true;
+    }
+
+    /// Does what can be done now. When it is pending, the stream, the alarm and the handlers have the waker.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut impl Stream,
+        alarm: &mut impl Alarm,
+    ) -> Poll<Ended> {
+        for _ in 0..TURNS_PER_POLL {
+            if self.gone {
+                return Poll::Ready(Ended::PeerGone);
+            }
+            let now = alarm.now();
+            let demand = self.machine.poll(cx, now, &mut self.input, &mut self.out);
+            let Ok(mut progress) = self.write(cx, stream, now) else {
+                // Nobody hears us any more, so there is nobody to drain for.
+                return Poll::Ready(Ended::PeerGone);
+            };
+            let flushed = !self.has_backlog();
+            if demand.done && flushed {
+                return Poll::Ready(self.ending.unwrap_or(Ended::Closed));
+            }
+            if demand.cut {
+                return Poll::Ready(Ended::ShutdownBound);
+            }
+            if demand.close_write && flushed && !self.write_closed {
+                match stream.poll_close_write(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.write_closed = true;
+                        progress = true;
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Ended::PeerGone),
+                    Poll::Pending => {}
+                }
+            }
+            if demand.read && !self.input_over {
+                progress |= self.read(cx, stream);
+            }
+            alarm.set(match (demand.wakeup, self.stalls_at) {
+                (Some(wakeup), Some(stall)) => Some(wakeup.min(stall)),
+                (wakeup, stall) => wakeup.or(stall),
+            });
+            if alarm.poll_fired(cx).is_ready() {
+                progress = true;
+                if self.stalls_at.is_some_and(|at| at <= alarm.now().instant) {
+                    return Poll::Ready(Ended::WriteStall);
+                }
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        // A peer that always has something ready must not starve others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what the stream takes now. Says whether that was anything.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut impl Stream,
+        now: Now,
+    ) -> io::Result<bool> {
+        let mut progress = false;
+        while self.out.has_remaining() {
+            match stream.poll_write(cx, &mut self.out) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(_)) => {
+                    progress = true;
+                    self.unflushed = true;
+                    self.stalls_at = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    if let (Some(limit), None) = (self.options.write_stall, self.stalls_at) {
+                        self.stalls_at = Some(now.instant + limit);
+                    }
+                    return Ok(progress);
+                }
+            }
+        }
+        self.stalls_at = None;
+        if self.unflushed
+            && let Poll::Ready(flushed) = stream.poll_flush(cx)
+        {
+            flushed?;
+            self.unflushed = false;
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    /// Reads what the stream has now. Says whether anything happened, the end included.
+    fn read(&mut self, cx: &mut Context<'_>, stream: &mut impl Stream) -> bool {
+        match stream.poll_read(cx, &mut self.input) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(read)) if read > 0 => true,
+            // End of file, an error and a hang-up all mean that the peer is done.
+            Poll::Ready(_) => {
+                self.input_over = true;
+                self.machine.end_of_input();
+                self.ending.get_or_insert(Ended::EndOfInput);
+                true
+            }
+        }
+    }
+}
