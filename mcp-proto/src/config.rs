@@ -4,6 +4,9 @@
 //! features that methods are judged by. Must never change after [`ServerConfig::compile`]: a
 //! configuration is shared by reference between all links and exchanges.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mcp_types::{CacheScope, Implementation, Revision, ServerCapabilities, to_vec};
 

@@ -3,7 +3,7 @@
 //! Owns the expansion of the driver's 32-byte seed. It must never ask the operating system: equal
 //! seeds give equal machines, which is what lets a failing run be replayed.
 
-use std::fmt;
+use core::fmt;
 
 use crate::seal::keyed_hash;
 
@@ -72,6 +72,8 @@ impl fmt::Debug for Entropy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     #[test]
     fn equal_seeds_give_equal_streams_and_no_block_repeats() {

@@ -3,8 +3,8 @@
 //! Owns the JSON-RPC error object and its codes. A [`WireError`] must never carry what only we
 //! should know: it is built from fixed texts and from what the peer itself sent.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use mcp_types::Json;
 
@@ -90,7 +90,7 @@ impl fmt::Display for WireError {
     }
 }
 
-impl std::error::Error for WireError {}
+impl core::error::Error for WireError {}
 
 /// The handle has outlived its call: it was answered, cancelled or given up. Normal after a race,
 /// never a bug by itself.
@@ -103,4 +103,4 @@ impl fmt::Display for Stale {
     }
 }
 
-impl std::error::Error for Stale {}
+impl core::error::Error for Stale {}

@@ -4,7 +4,8 @@
 //! own ids ([`WireId`]). A stale handle must never be a panic and never another call: every look-up
 //! checks the generation. A peer's id is never interpreted, only echoed and compared.
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -374,7 +375,7 @@ pub(crate) fn integral_float(token: &str) -> Option<i64> {
         return None;
     }
     let value: f64 = token.parse().ok()?;
-    let safe = value.abs() <= MAX_SAFE_INTEGER as f64 && value.trunc() == value;
+    let safe = value.abs() <= MAX_SAFE_INTEGER as f64 && value as i64 as f64 == value;
     safe.then_some(value as i64)
 }
 

@@ -10,6 +10,9 @@
 //! ```
 //! Declared client capabilities (-32021) are judged last of all, by whoever asks for one.
 
+use alloc::format;
+use alloc::string::String;
+
 use mcp_types::{Json, LoggingLevel, Revision};
 
 use crate::config::ServerConfig;

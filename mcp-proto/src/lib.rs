@@ -63,7 +63,12 @@
 //! - [`json`], [`frame`], [`outbox`]: the span scanner, the writer, the framings;
 //! - [`time`], [`entropy`], [`seal`], [`id`], [`limits`], [`error`], [`method`]: the small parts.
 
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod client;
 pub mod config;

@@ -5,8 +5,9 @@
 //! writes and vectored writes. It must never do I/O, and never drop or reorder a byte except
 //! through [`Outbox::rollback`] and [`Outbox::clear`].
 
-use std::collections::VecDeque;
-use std::fmt;
+use alloc::collections::VecDeque;
+use core::fmt;
+#[cfg(feature = "std")]
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -223,6 +224,7 @@ impl Buf for Outbox {
         self.parts.front().map_or(&self.tail[..], |part| &part[..])
     }
 
+    #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [io::IoSlice<'a>]) -> usize {
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
         let chunks = self.parts.iter().map(|part| &part[..]).chain(tail);
@@ -268,6 +270,7 @@ impl Buf for Outbox {
     }
 }
 
+#[cfg(feature = "std")]
 impl io::Write for Outbox {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.put(bytes);

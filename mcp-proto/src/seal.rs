@@ -4,7 +4,10 @@
 //! open anything whose authenticity is not proven. XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03)
 //! and keyed BLAKE2b (RFC 7693).
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -165,7 +168,7 @@ impl fmt::Display for Rejected {
     }
 }
 
-impl std::error::Error for Rejected {}
+impl core::error::Error for Rejected {}
 
 /// Base64url without padding (RFC 4648 section 5), the form in which a token travels in JSON and
 /// headers.

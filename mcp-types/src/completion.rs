@@ -1,5 +1,8 @@
 //! Completion of arguments while a user types.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::macros::{wire_struct, wire_union};
 use crate::map::Map;
 use crate::meta::Meta;

@@ -3,6 +3,10 @@
 //! Owns every kind of content. A kind that a revision lacks is replaced by a text block that says what was there, so
 //! that a message never loses a required block; a kind that the model lacks is kept and passed on verbatim.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::implementation::Icon;
 use crate::json::Json;
 use crate::macros::{wire_enum, wire_struct, wire_union};

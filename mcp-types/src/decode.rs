@@ -3,8 +3,9 @@
 //! Must never accept what changes meaning (two values for one declared member, a tag that names another kind); accepts
 //! whatever only differs in form (unknown members, `null` for absent, integral floats for integers).
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::String;
+use core::fmt;
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -99,13 +100,15 @@ impl<'de> Deserialize<'de> for Unsigned {
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Unsigned, E> {
                 const LIMIT: f64 = 18_446_744_073_709_551_616.0;
-                if value.fract() == 0.0 && (0.0..LIMIT).contains(&value) {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "checked to be integral and in range"
-                    )]
-                    return Ok(Unsigned(value as u64));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_precision_loss,
+                    clippy::cast_sign_loss,
+                    reason = "the comparison below finds out whether it was exact"
+                )]
+                let (integer, back) = (value as u64, value as u64 as f64);
+                if back == value && (0.0..LIMIT).contains(&value) {
+                    return Ok(Unsigned(integer));
                 }
                 Err(E::invalid_value(Unexpected::Float(value), &self))
             }
@@ -149,7 +152,7 @@ impl<'de> Deserialize<'de> for KeepNull {
 
 /// What stands for a required member that is missing: an error, or `None` where `null` would have been allowed.
 pub(crate) fn missing<'de, T: Deserialize<'de>, E: Error>(name: &'static str) -> Result<T, E> {
-    struct Missing<E>(&'static str, std::marker::PhantomData<E>);
+    struct Missing<E>(&'static str, core::marker::PhantomData<E>);
 
     impl<'de, E: Error> Deserializer<'de> for Missing<E> {
         type Error = E;
@@ -168,7 +171,7 @@ pub(crate) fn missing<'de, T: Deserialize<'de>, E: Error>(name: &'static str) ->
         }
     }
 
-    T::deserialize(Missing(name, std::marker::PhantomData))
+    T::deserialize(Missing(name, core::marker::PhantomData))
 }
 
 /// Checks the constant of a tagged structure, such as `"type": "text"`.
@@ -239,6 +242,7 @@ pub(crate) fn has(raw: &Json, name: &str) -> bool {
 mod tests {
     use super::{Unsigned, has, tag};
     use crate::json::Json;
+    use alloc::string::ToString;
 
     #[test]
     fn integral_floats_are_integers_and_others_are_refused_with_what_was_expected() {

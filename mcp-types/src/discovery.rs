@@ -1,5 +1,8 @@
 //! Discovery and caching hints (2026-07-28).
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::capabilities::ServerCapabilities;
 use crate::macros::wire_struct;
 use crate::meta::Meta;

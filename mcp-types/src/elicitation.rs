@@ -1,5 +1,8 @@
 //! Elicitation: a server asks the user, by a form or by sending them to a URL.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::elicitation_schema::PrimitiveSchemaDefinition;
 use crate::macros::{wire_enum, wire_struct, wire_union};
 use crate::map::{Map, Object};

@@ -3,6 +3,9 @@
 //! 2025-06-18 has strings, numbers, booleans and one sort of choice; titled choices are rewritten for it, multiple
 //! choices are left out, and so are the defaults that it lacks.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 

@@ -2,6 +2,9 @@
 //!
 //! Self-reported, unverified, for display and logs: nothing here may decide about behaviour.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::macros::{open_enum, wire_struct};
 
 wire_struct! {

@@ -3,7 +3,11 @@
 //! Owns [`Json`]. Must never build a value tree: what a peer sent is kept verbatim, apart from line breaks between
 //! tokens, which become spaces so that a value can be put on one line or into one SSE `data` field.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -254,6 +258,9 @@ impl From<Object> for Json {
 #[cfg(test)]
 mod tests {
     use super::Json;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
     #[test]
     fn a_pretty_printed_value_becomes_one_line_and_keeps_its_meaning() {

@@ -1,5 +1,7 @@
 //! The handshake of the revisions up to 2025-11-25.
 
+use alloc::string::String;
+
 use crate::capabilities::{ClientCapabilities, ServerCapabilities};
 use crate::implementation::Implementation;
 use crate::macros::wire_struct;

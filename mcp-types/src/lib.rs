@@ -28,7 +28,10 @@
 //!
 //! This crate depends on serde and serde_json alone and does no I/O.
 
+#![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
 
 mod capabilities;
 mod completion;

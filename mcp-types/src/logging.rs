@@ -1,5 +1,7 @@
 //! Log messages from a server.
 
+use alloc::string::String;
+
 use crate::json::Json;
 use crate::macros::{wire_enum, wire_struct};
 use crate::meta::Meta;

@@ -272,7 +272,7 @@ macro_rules! wire_struct {
                 impl<'de> serde::de::Visitor<'de> for Members {
                     type Value = $name;
 
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                         f.write_str(concat!("an object (", stringify!($name), ")"))
                     }
 
@@ -280,7 +280,7 @@ macro_rules! wire_struct {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         $(let mut $req: Option<$rty> = None;)*
                         $(let mut $opt: Option<$oty> = None;)*
-                        let mut extra = Vec::new();
+                        let mut extra = alloc::vec::Vec::new();
                         while let Some($crate::decode::Key(key)) = map.next_key()? {
                             match &*key {
                                 $($tag => map.next_value_seed($crate::decode::Constant($constant))
@@ -374,8 +374,8 @@ macro_rules! wire_enum {
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
@@ -425,7 +425,7 @@ macro_rules! open_enum {
         pub enum $name {
             $($(#[$vmeta])* $variant,)+
             /// A value that the model does not know; kept as it was written.
-            Other(Box<str>),
+            Other(alloc::boxed::Box<str>),
         }
 
         impl $name {
@@ -448,8 +448,8 @@ macro_rules! open_enum {
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
@@ -500,7 +500,7 @@ macro_rules! wire_union {
         impl $name {
             #[doc = concat!("The value of `", $tag, "`; `None` for an unknown kind without one.")]
             #[must_use]
-            pub fn kind(&self) -> Option<std::borrow::Cow<'static, str>> {
+            pub fn kind(&self) -> Option<alloc::borrow::Cow<'static, str>> {
                 match self {
                     $(Self::$variant(_) => Some($wire.into()),)+
                     Self::Unknown(raw) => $crate::decode::tag(raw, $tag).map(Into::into),

@@ -3,8 +3,11 @@
 //! Owns [`Map`] and [`Object`]. Must never reorder members and must stay cheap for a hostile object with many keys:
 //! decoding is O(n log n) and refuses nothing, of a repeated key the last value wins.
 
-use std::borrow::Borrow;
-use std::fmt;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::borrow::Borrow;
+use core::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap};
@@ -75,7 +78,7 @@ impl<T> Map<T> {
     ) -> Option<T> {
         let value = value.into();
         if let Some(old) = self.get_mut(key.borrow()) {
-            return Some(std::mem::replace(old, value));
+            return Some(core::mem::replace(old, value));
         }
         self.entries.push((key.into(), value));
         None
@@ -134,7 +137,7 @@ impl<T> Map<T> {
             if home[at] != at {
                 // `home[at] < at`: swapping the value down leaves the stale one here, to be dropped below.
                 let (left, right) = entries.split_at_mut(at);
-                std::mem::swap(&mut left[home[at]].1, &mut right[0].1);
+                core::mem::swap(&mut left[home[at]].1, &mut right[0].1);
             }
         }
         let mut at = 0;
@@ -177,7 +180,7 @@ impl<K: Into<String>, V: Into<T>, T, const N: usize> From<[(K, V); N]> for Map<T
 
 impl<T> IntoIterator for Map<T> {
     type Item = (String, T);
-    type IntoIter = std::vec::IntoIter<(String, T)>;
+    type IntoIter = vec::IntoIter<(String, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.entries.into_iter()
@@ -186,7 +189,7 @@ impl<T> IntoIterator for Map<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(std::marker::PhantomData<T>);
+        struct Members<T>(core::marker::PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
             type Value = Map<T>;
@@ -207,7 +210,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
             }
         }
 
-        deserializer.deserialize_map(Members(std::marker::PhantomData))
+        deserializer.deserialize_map(Members(core::marker::PhantomData))
     }
 }
 
@@ -235,6 +238,10 @@ impl Serialize for Object {
 #[cfg(test)]
 mod tests {
     use super::{Map, Object};
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
     #[test]
     fn order_is_kept_and_the_last_of_a_repeated_key_wins() {

@@ -3,7 +3,10 @@
 //! For tests, tools and gateways that want whole messages. The protocol core reads frames by spans and never goes
 //! through these types.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
@@ -133,7 +136,7 @@ impl fmt::Display for ErrorObject {
     }
 }
 
-impl std::error::Error for ErrorObject {}
+impl core::error::Error for ErrorObject {}
 
 wire_struct! {
     /// `data` of the error -32022: the revision is not supported (schema `UnsupportedProtocolVersionError`).

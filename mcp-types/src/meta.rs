@@ -3,6 +3,8 @@
 //! Owns the reserved keys and their types. Other keys pass through untouched, in every revision. A reserved key is
 //! written only in the revisions that define it: an old peer must not be given the context of a modern request.
 
+use alloc::string::String;
+
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};
@@ -393,6 +395,8 @@ mod tests {
     use crate::progress::ProgressToken;
     use crate::revision::Revision;
     use crate::wire::{Wire, to_string};
+    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
 
     #[test]
     fn reserved_keys_are_written_only_where_they_exist_and_others_everywhere() {

@@ -1,5 +1,7 @@
 //! Multi-round requests (2026-07-28): a result that asks for input, and the retry that brings it.
 
+use alloc::string::String;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 

@@ -1,6 +1,8 @@
 //! Progress of a request, and its cancellation.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serializer};
 

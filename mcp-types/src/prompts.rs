@@ -1,5 +1,8 @@
 //! Prompts: templates of messages that a server offers to users.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::content::{ContentBlock, Role};
 use crate::discovery::CacheScope;
 use crate::implementation::Icon;

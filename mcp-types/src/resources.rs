@@ -1,5 +1,8 @@
 //! Resources: what a server lets a client read.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::content::Annotations;
 use crate::discovery::CacheScope;
 use crate::implementation::Icon;

@@ -3,8 +3,8 @@
 //! Owns the names of the revisions. Must never know what differs between them: that is declared beside each field and
 //! summed up in [`crate::revisions`].
 
-use std::fmt;
-use std::str::FromStr;
+use core::fmt;
+use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -105,7 +105,7 @@ impl fmt::Display for UnknownRevision {
     }
 }
 
-impl std::error::Error for UnknownRevision {}
+impl core::error::Error for UnknownRevision {}
 
 impl FromStr for Revision {
     type Err = UnknownRevision;

@@ -1,5 +1,8 @@
 //! Roots: the places that a client lets a server work on.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::macros::wire_struct;
 use crate::meta::Meta;
 

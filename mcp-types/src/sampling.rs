@@ -1,5 +1,9 @@
 //! Sampling: a server asks the client's model.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 

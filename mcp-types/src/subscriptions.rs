@@ -1,5 +1,8 @@
 //! Subscriptions (2026-07-28): one stream of the notifications that a client asked for.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::macros::wire_struct;
 use crate::meta::Meta;
 use crate::mrtr::ResultType;

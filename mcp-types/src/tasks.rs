@@ -3,6 +3,9 @@
 //! One model for both forms: the experimental tasks of 2025-11-25 (`ttl`, `pollInterval`, a result that wraps the task)
 //! and the extension `io.modelcontextprotocol/tasks` (`ttlMs`, `pollIntervalMs`, a result that is the task).
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use serde::de::Error;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};

@@ -1,5 +1,8 @@
 //! Tools: what a server lets a model do.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::content::{ContentBlock, structured_value_fits};
 use crate::discovery::CacheScope;
 use crate::implementation::Icon;

@@ -3,6 +3,11 @@
 //! Owns the trait [`Wire`], its implementations for plain values, and the entry points that produce bytes. Must never
 //! decide by itself what a revision lacks: that is declared beside each field.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -56,7 +61,12 @@ impl<T: Wire + ?Sized> Serialize for At<'_, T> {
 /// Appends the value's JSON text to a buffer: one line, without a line end.
 pub fn encode_into<T: Wire + ?Sized>(value: &T, revision: Revision, out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(&mut *out, &At::new(value, revision)).is_err() {
+    #[cfg(feature = "std")]
+    let written = serde_json::to_writer(&mut *out, &At::new(value, revision));
+    // Only with `std` does serde_json write into a buffer of somebody else.
+    #[cfg(not(feature = "std"))]
+    let written = serde_json::to_vec(&At::new(value, revision)).map(|text| out.extend(text));
+    if written.is_err() {
         // Unreachable for the types of this crate. A foreign implementation that fails must not leave half a value.
         out.truncate(start);
         out.extend_from_slice(b"null");
@@ -205,15 +215,16 @@ wire_as_serde!(str, String, bool, u64, i64, Revision);
 impl Wire for f64 {
     fn encode_at<S: Serializer>(&self, _: Revision, serializer: S) -> Result<S::Ok, S::Error> {
         const EXACT: f64 = 9_007_199_254_740_992.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "the comparison below finds out whether it was exact"
+        )]
+        let (integer, back) = (*self as i64, *self as i64 as Self);
         if self.is_nan() {
             serializer.serialize_i64(0)
-        } else if self.fract() == 0.0 && self.abs() < EXACT {
-            // Exact: integral and below 2^53.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "checked to be integral and below 2^53"
-            )]
-            serializer.serialize_i64(*self as i64)
+        } else if back == *self && self.abs() < EXACT {
+            serializer.serialize_i64(integer)
         } else {
             serializer.serialize_f64(self.clamp(Self::MIN, Self::MAX))
         }

@@ -3,6 +3,9 @@
 //! Owns the pre-encoded `_meta` members, the parameters of `initialize`, and what was declared. Must
 //! never change after [`ClientConfig::compile`]: it is shared by reference between all connections.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mcp_types::{ClientCapabilities, Implementation, LoggingLevel, Revision, to_vec};
 

@@ -3,9 +3,9 @@
 //! Owns the vocabulary only. Local endings (a deadline, a lost stream) and the peer's own errors are
 //! different types: one can never be mistaken for the other (2026-07-28, basic "Error Codes").
 
-use std::borrow::Cow;
-use std::fmt;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use core::fmt;
+use core::time::Duration;
 
 use bytes::Bytes;
 use mcp_types::LoggingLevel;
@@ -112,7 +112,7 @@ impl<T> fmt::Display for Refused<T> {
     }
 }
 
-impl<T: fmt::Debug> std::error::Error for Refused<T> {}
+impl<T: fmt::Debug> core::error::Error for Refused<T> {}
 
 /// Which of a request's two deadlines has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@
 //! ```
 //! What comes for a request that has ended dies on the generation of its id.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use bytes::BytesMut;
 use mcp_types::Revision;

@@ -3,6 +3,8 @@
 //! Owns tokens, deadlines and what each request has heard. A request leaves the table in one place and
 //! for one reason. The next deadline is cached: never late, and early at most until it is looked at.
 
+use alloc::vec::Vec;
+
 use crate::id::{RequestId, Slab};
 use crate::method::Method;
 use crate::time::Instant;

@@ -8,6 +8,10 @@
 //!   → Accept (406) → Content-Length (413) → Read
 //! ```
 
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;

@@ -101,6 +101,7 @@ pub fn decorate(headers: &mut HeaderMap, origin: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
 
     #[test]
     fn a_preflight_grants_what_clients_send_and_no_more() {

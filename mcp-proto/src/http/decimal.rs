@@ -3,6 +3,8 @@
 //! Owns the normal form in which `42`, `42.0` and `4.2e1` are one number. Must never go through floating
 //! point: two different integers beyond 2^53 would become equal.
 
+use alloc::vec::Vec;
+
 /// The largest magnitude of an integer that every JSON implementation keeps: 2^53 - 1.
 const MAX_SAFE: i64 = (1 << 53) - 1;
 

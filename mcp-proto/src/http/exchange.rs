@@ -383,6 +383,8 @@ fn stream_head() -> response::Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
+    use alloc::vec;
 
     const START: Instant = Instant::from_micros(0);
 

@@ -5,6 +5,9 @@
 //! browser that was lured to `evil.example` resolving to 127.0.0.1 sends exactly that name here.
 //! Source: 2026-07-28 basic/transports/streamable-http, "Security & Endpoint".
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 

@@ -6,6 +6,11 @@
 //! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation"; for `tasks/*` the tasks extension
 //! (SEP-2663, "Streamable HTTP: Routing Headers").
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
 use ::http::{HeaderMap, HeaderName};
 
 use super::param::PARAM_PREFIX;

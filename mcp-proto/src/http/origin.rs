@@ -4,6 +4,9 @@
 //! normalised. Must never treat a malformed, repeated or `null` origin as absent: those are refused.
 //! Source: 2026-07-28 basic/transports/streamable-http, "Security & Endpoint" (MUST, 403).
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use ::http::{HeaderMap, header};
 
 use super::host::{Authority, Field, HostName, InvalidAuthority, only};
@@ -129,6 +132,7 @@ impl core::error::Error for Forbidden {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn judge(allowed: &AllowedOrigins, origins: &[&str]) -> bool {
         let mut headers = HeaderMap::new();

@@ -5,6 +5,11 @@
 //! an annotation counts only on a property that a chain of `properties` keys reaches from the root.
 //! Source: 2026-07-28 basic/transports/streamable-http, "Custom Headers from Tool Parameters".
 
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use ::http::{HeaderMap, HeaderName};
 
 use super::decimal::Decimal;
@@ -330,6 +335,7 @@ fn members(value: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
 
     fn schema(properties: &str) -> String {
         format!(r#"{{"type":"object","properties":{properties}}}"#)

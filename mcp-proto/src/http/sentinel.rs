@@ -4,7 +4,8 @@
 //! strict, the decoded bytes must be UTF-8, and decoding happens once (a nested sentinel is a value).
 //! Source: 2026-07-28 basic/transports/streamable-http, "Value Encoding".
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,8 +3,8 @@
 //! Owns the pairing of bytes and [`Envelope`]. Spans become text here, on demand; nothing is
 //! decoded before.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use bytes::Bytes;
 

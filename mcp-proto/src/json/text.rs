@@ -4,7 +4,8 @@
 //! allocates, and only if there is an escape. Functions that take a raw token accept anything and
 //! answer "no" to what is not such a token.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
 use super::cursor::{Cursor, DEPTH_CAP};
 use crate::outbox::Outbox;

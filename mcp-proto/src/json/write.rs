@@ -137,13 +137,18 @@ pub fn integer(out: &mut Outbox, value: impl Into<i128>) {
 /// `null`.
 pub fn number(out: &mut Outbox, value: f64) {
     // Integers without `.0`, as every peer writes them.
-    if value.trunc() == value && value.abs() < 1e15 {
-        return integer(out, value as i64);
+    let whole = value as i64;
+    if whole as f64 == value && value.abs() < 1e15 {
+        return integer(out, whole);
     }
-    match serde_json::to_writer(&mut *out, &value) {
-        Ok(()) => {}
+    #[cfg(feature = "std")]
+    let written = serde_json::to_writer(&mut *out, &value);
+    // Only with `std` does serde_json write into a buffer of somebody else.
+    #[cfg(not(feature = "std"))]
+    let written = serde_json::to_vec(&value).map(|text| out.put(&text));
+    if written.is_err() {
         // An outbox does not fail.
-        Err(_) => out.put(b"null"),
+        out.put(b"null");
     }
 }
 

@@ -3,6 +3,9 @@
 //! Owns the split and its bounds. Must never be asked for a peer of another revision.
 //! Source: 2025-03-26 basic, "Batching".
 
+use alloc::format;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use crate::error::WireError;

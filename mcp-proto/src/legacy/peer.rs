@@ -3,6 +3,9 @@
 //! Owns the negotiated revision, the declared features, the log level and the legacy subscriptions of
 //! one session. Shared by the byte-stream link and the HTTP sessions; must never know a transport.
 
+use alloc::format;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mcp_types::{LoggingLevel, Revision};
 
@@ -190,12 +193,12 @@ impl Peer {
     }
 }
 
-fn uri(inbound: &Inbound) -> Result<std::borrow::Cow<'_, str>, WireError> {
+fn uri(inbound: &Inbound) -> Result<alloc::borrow::Cow<'_, str>, WireError> {
     inbound
         .string(inbound.envelope.uri)
         .ok_or_else(|| invalid("params.uri must be a string"))
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> WireError {
+fn invalid(message: impl Into<alloc::borrow::Cow<'static, str>>) -> WireError {
     WireError::new(error::INVALID_PARAMS, message)
 }

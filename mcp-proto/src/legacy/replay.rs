@@ -5,9 +5,10 @@
 //! names the ring and the stream.
 //! Source: 2025-11-25 basic/transports, "Resumability and Redelivery".
 
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::ToString;
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -201,13 +202,16 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::entropy::Entropy;
+    use alloc::borrow::ToOwned;
+    use alloc::format;
+    use alloc::string::String;
 
     fn session(seed: u8) -> SessionKey {
         SessionKey::random(&mut Entropy::new([seed; 32]))
     }
 
     fn id_of(event: &Bytes) -> String {
-        let text = std::str::from_utf8(event).unwrap();
+        let text = core::str::from_utf8(event).unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix("id:"))
             .unwrap()
@@ -225,7 +229,7 @@ mod tests {
         let (a, b) = (ring.open(), ring.open());
         let primed = ring.prime(a, Some(Duration::from_millis(1500)));
         assert!(
-            std::str::from_utf8(&primed)
+            core::str::from_utf8(&primed)
                 .unwrap()
                 .contains("retry: 1500\n")
         );

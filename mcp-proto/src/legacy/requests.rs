@@ -137,6 +137,8 @@ impl<T> ServerRequests<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
 
     const SECOND: Duration = Duration::from_secs(1);
 

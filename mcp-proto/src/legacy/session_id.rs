@@ -5,6 +5,9 @@
 //! that never was. Must never hold what a client would have to be told about: ids are opaque.
 //! Source: 2025-11-25 basic/transports, "Session Management" (visible ASCII, unguessable).
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mcp_types::Revision;
 
@@ -137,6 +140,7 @@ fn binding(principal: Option<&str>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn token(entropy: &mut Entropy, info: usize) -> SessionToken {
         SessionToken {

@@ -9,8 +9,8 @@
 //!                          any ──terminate──▶ tombstone until the id's own expiry
 //! ```
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::session_id::SessionKey;
 use crate::limits::Limits;

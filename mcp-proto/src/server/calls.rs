@@ -3,6 +3,9 @@
 //! Owns the peer's id, what is needed to answer, and the progress of each call. A call leaves the
 //! table in one place and for one reason; its handle is stale from then on.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use mcp_types::{LoggingLevel, Revision};
 
 use super::pacer::Pacer;
@@ -203,6 +206,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use mcp_types::Revision;
 
     fn id(token: &str) -> WireId {

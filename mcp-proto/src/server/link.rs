@@ -11,8 +11,10 @@
 //!                                        drain / end of input ────┘
 //! ```
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mcp_types::LoggingLevel;

@@ -6,6 +6,8 @@
 //! none ──initialize──▶ initialized ──initialize──▶ initialized (renegotiated, if nothing is in flight)
 //! ```
 
+use alloc::format;
+
 use super::event::{LinkEvent, Refused};
 use super::link::Link;
 use crate::error::{self, WireError};

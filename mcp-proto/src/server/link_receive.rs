@@ -3,6 +3,8 @@
 //! Owns the way from a frame to an event or an answer of the core's own. Must never answer what is not a
 //! request, and never admit beyond the limits.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use mcp_types::Revision;
 

@@ -65,6 +65,7 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const INTERVAL: Duration = Duration::from_millis(20);
 

@@ -2,6 +2,8 @@
 //!
 //! Owns their wire form and the rule that progress increases. Must never decide when to send.
 
+use alloc::string::String;
+
 use mcp_types::{LoggingLevel, Revision};
 
 use crate::id::WireId;

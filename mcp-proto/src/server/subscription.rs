@@ -9,7 +9,10 @@
 //! open ──acknowledge──▶ live ──changed*──▶ dirty ──write_next──▶ live … ──end──▶ (completion response)
 //! ```
 
-use std::collections::BTreeSet;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::vec::Vec;
 
 use crate::config::{ServerConfig, ServerFeatures};
 use crate::error::{self, WireError};
@@ -128,7 +131,7 @@ fn uris(
     Ok(uris)
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> WireError {
+fn invalid(message: impl Into<alloc::borrow::Cow<'static, str>>) -> WireError {
     WireError::new(error::INVALID_PARAMS, message)
 }
 
