@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 
 /// Sleeps and answers.
 #[tool]
-async fn slow(ms: u64) -> String {
-    tokio::time::sleep(Duration::from_millis(ms)).await;
+async fn slow(ms: u64, ctx: Context) -> String {
+    ctx.sleep(Duration::from_millis(ms)).await;
     format!("slept {ms}")
 }
 

@@ -91,7 +91,6 @@ pub(crate) trait CallSink {
 /// A call that is being run. Dropping it cancels it.
 pub(crate) struct Running {
     context: Context,
-    runtime: Arc<dyn Runtime>,
     work: Work,
     /// The request no longer shares the read buffer.
     detached: bool,
@@ -128,23 +127,8 @@ impl Running {
         start: CallStart,
         dispatch: impl FnOnce(&Context, &Inbound) -> Dispatched,
     ) -> Self {
-        let CallStart {
-            inbound,
-            context,
-            principal,
-            extensions,
-            sealer,
-            later,
-        } = start;
-        let context = Context::new(
-            service.clone(),
-            context,
-            inbound.clone(),
-            principal,
-            extensions,
-            sealer,
-            later,
-        );
+        let inbound = start.inbound.clone();
+        let context = Context::new(service.clone(), Arc::clone(runtime), start);
         let work = match admit(&context, &inbound, now) {
             Err(error) => Work::Finished(Some(Finish::Fail(error))),
             // A plain `fn` does all of its work in here.
@@ -157,7 +141,6 @@ impl Running {
         };
         Self {
             context,
-            runtime: Arc::clone(runtime),
             work,
             detached: false,
         }
@@ -175,7 +158,7 @@ impl Running {
                 }) => Some(conclude(&self.context, body, meta, kind, cache)),
                 other => other,
             },
-            Work::Here(future) => timed(&*self.runtime, &self.context, || {
+            Work::Here(future) => timed(&*self.context.inner.runtime, &self.context, || {
                 poll_here(&self.context, future, cx, now)
             }),
             Work::Elsewhere { blocking } => {

@@ -21,12 +21,13 @@ use mcp_proto::server::Progress;
 use mcp_types::{Implementation, Json, LoggingLevel, Meta, Revision};
 use serde::Serialize;
 
+use crate::call::CallStart;
 use crate::cell::{Cell, Output};
 use crate::journal::Sealer;
 use crate::later::Later;
 use crate::script::Script;
 use crate::suspend::may_suspend;
-use crate::{Principal, Service};
+use crate::{Principal, Runtime, Service};
 
 /// A handler's view of its call.
 ///
@@ -48,6 +49,7 @@ pub struct Context {
 
 pub(crate) struct Inner {
     pub(crate) service: Service,
+    pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) facts: CallContext,
     inbound: Mutex<Inbound>,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -66,21 +68,22 @@ pub(crate) struct Inner {
 }
 
 impl Context {
-    pub(crate) fn new(
-        service: Service,
-        mut facts: CallContext,
-        inbound: Inbound,
-        principal: Option<Arc<Principal>>,
-        extensions: Option<http::Extensions>,
-        sealer: Arc<Sealer>,
-        later: Option<Arc<dyn Later>>,
-    ) -> Self {
+    pub(crate) fn new(service: Service, runtime: Arc<dyn Runtime>, start: CallStart) -> Self {
+        let CallStart {
+            inbound,
+            context: mut facts,
+            principal,
+            extensions,
+            sealer,
+            later,
+        } = start;
         if facts.is_modern() {
             // It stands in the request, and a second slice of it would pin the read buffer.
             facts.client_info = None;
         }
         let inner = Inner {
             service,
+            runtime,
             facts,
             inbound: Mutex::new(inbound),
             principal,
@@ -168,6 +171,34 @@ impl Context {
         Over {
             context: self,
             place: None,
+        }
+    }
+
+    // ---- Time ----
+
+    /// Waits on the driver's timer, whichever driver that is. Nothing is blocked meanwhile.
+    ///
+    /// A runtime without timers ([`InPlace`](crate::InPlace), and so a test that runs a handler by hand) does not wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mcp_server::{Context, tool};
+    ///
+    /// /// Says so when the tea is ready.
+    /// #[tool]
+    /// async fn steep(minutes: u32, ctx: Context) -> &'static str {
+    ///     ctx.sleep(Duration::from_secs(60) * minutes).await;
+    ///     "your tea is ready"
+    /// }
+    /// # fn main() {}
+    /// ```
+    pub async fn sleep(&self, duration: Duration) {
+        let runtime = &self.inner.runtime;
+        let timer = runtime
+            .clock()
+            .and_then(|now| runtime.sleep_until(now + duration));
+        if let Some(timer) = timer {
+            timer.await;
         }
     }
 
