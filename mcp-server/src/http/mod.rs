@@ -19,6 +19,7 @@ mod legacy;
 mod options;
 mod posted;
 mod reader;
+mod routes;
 mod server;
 mod session;
 mod shared;
@@ -29,4 +30,5 @@ mod tests;
 
 pub use call::HttpCall;
 pub use options::HttpOptions;
+pub use routes::{Route, Routes, text};
 pub use server::{Begin, HttpServer};

@@ -82,10 +82,16 @@ impl HttpServer {
     /// Judges a head before a byte of the body is read. `principal` is what
     /// [`authenticate`](Self::authenticate) returned; without one, a [`Principal`] among the request's
     /// extensions counts, which a layer in front may have put there.
-    pub fn begin(&self, now: Now, parts: Parts, principal: Option<Principal>) -> Begin {
+    pub fn begin(&self, now: Now, mut parts: Parts, principal: Option<Principal>) -> Begin {
+        self.begin_with(now, &mut parts, principal)
+    }
+
+    /// Like [`begin`](Self::begin), for a caller that uses the memory of the parts again. Takes their extensions and
+    /// leaves the rest as it was.
+    pub fn begin_with(&self, now: Now, parts: &mut Parts, principal: Option<Principal>) -> Begin {
         let shared = &self.shared;
         shared.tick(now);
-        let origin = match admit::guard(&shared.rules, &parts) {
+        let origin = match admit::guard(&shared.rules, parts) {
             Ok(origin) => origin.map(Box::from),
             Err(response) => return Begin::Respond(decorated(*response, None)),
         };
@@ -98,7 +104,7 @@ impl HttpServer {
     fn judged(
         &self,
         now: Now,
-        mut parts: Parts,
+        parts: &mut Parts,
         principal: Option<Principal>,
         origin: &Option<Box<str>>,
     ) -> Result<HttpCall, Box<Response<Bytes>>> {
@@ -113,7 +119,7 @@ impl HttpServer {
             return Err(Box::new(shared.denial(&Denied::Missing)));
         }
         let origin = origin.clone();
-        match admit::admit(&shared.rules, &parts) {
+        match admit::admit(&shared.rules, parts) {
             Verdict::Respond(response) => Err(Box::new(response)),
             Verdict::Read(head) => {
                 let extensions = core::mem::take(&mut parts.extensions);

@@ -1,0 +1,508 @@
+//! One connection of a listener: requests in turn, each given to the endpoint.
+//!
+//! Owns the order of an exchange (authenticate, judge the head, read the body, wait for the response's head, write the
+//! rest), its deadlines, and what becomes of it when the peer leaves or the server ends. Must never read a body that
+//! the head already forbids, never ask a call for more than the outbox has room for, and never touch a socket or a clock.
+//!
+//! ```text
+//! Between ──head──▶ Authenticating ──▶ Body ──▶ Waiting ──▶ Streaming ──▶ Between
+//!    ▲                     │             │         │
+//!    ├──── Discarding ◀────┴─ refused ───┴─ whole ─┴──▶ Between | Lingering | Over
+//!    └── the rest of a body that nobody wants
+//! ```
+
+mod options;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Response, StatusCode, Uri, header, response};
+use mcp_server::http::{Begin, HttpCall, HttpServer, Route, Routes, text};
+use mcp_server::proto::outbox::Outbox;
+use mcp_server::proto::time::{Instant, Now};
+use mcp_server::{BoxFuture, Demand, Machine, Principal};
+
+pub use self::options::ConnectionOptions;
+use crate::machine::{Length, ServerMachine, Step};
+
+/// One HTTP/1.1 connection of a listener, ready to be driven by any runtime.
+///
+/// The end of the input while a call runs means that the client is gone: a call of 2026-07-28 is cancelled, an older
+/// one goes on without its reader. What is complete in the input by then is still answered, if its answer needs no
+/// waiting.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Context, Waker};
+/// use bytes::{Buf, BytesMut};
+/// use mcp_http1::{ConnectionOptions, HttpConnection};
+/// use mcp_server::http::{HttpOptions, HttpServer, Routes};
+/// use mcp_server::{InPlace, Machine, Server};
+/// use mcp_server::proto::time::Now;
+///
+/// let service = Server::new("demo", "1.0.0").build().unwrap();
+/// let server = HttpServer::new(service, HttpOptions::default(), Arc::new(InPlace), [7; 32]);
+/// let routes = Arc::new(Routes::new(server, "/mcp"));
+/// let mut connection = HttpConnection::new(routes, ConnectionOptions::default());
+///
+/// let mut input = BytesMut::from("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+/// let mut out = connection.outbox();
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let demand = connection.poll(&mut cx, Now::default(), &mut input, &mut out);
+/// assert!(demand.read && !demand.done);
+/// assert!(out.copy_to_bytes(out.remaining()).starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// ```
+pub struct HttpConnection {
+    routes: Arc<Routes>,
+    options: ConnectionOptions,
+    machine: ServerMachine,
+    /// The present head; its memory is used for the next one.
+    request: Parts,
+    state: State,
+    input_over: bool,
+    draining: bool,
+    /// The graceful end has begun, and must be reached by then.
+    ending: Option<Instant>,
+}
+
+type Authentication = BoxFuture<(Parts, Result<Option<Principal>, Response<Bytes>>)>;
+
+enum State {
+    /// Nothing was polled yet.
+    New,
+    /// No request, or its head is arriving.
+    Between {
+        /// Since when there is no request.
+        idle: Instant,
+        /// Since when a head is owed.
+        head: Option<Instant>,
+    },
+    Authenticating(Authentication),
+    Body {
+        call: HttpCall,
+        until: Instant,
+    },
+    Waiting(HttpCall),
+    Streaming(HttpCall),
+    /// Answered; what is left of the body is on its way.
+    Discarding {
+        until: Instant,
+    },
+    /// Nothing more will be said; the peer may still be speaking.
+    Lingering {
+        until: Instant,
+        left: usize,
+    },
+    Over,
+}
+
+/// Whether there is more to do at once.
+enum Flow {
+    Again,
+    Wait,
+}
+
+impl HttpConnection {
+    /// A connection that was just made.
+    #[must_use]
+    pub fn new(routes: Arc<Routes>, options: ConnectionOptions) -> Self {
+        Self {
+            routes,
+            machine: ServerMachine::new(options.limits),
+            options,
+            request: blank(),
+            state: State::New,
+            input_over: false,
+            draining: false,
+            ending: None,
+        }
+    }
+
+    /// Whether a request is being answered.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(
+            self.state,
+            State::Authenticating(_) | State::Body { .. } | State::Waiting(_) | State::Streaming(_)
+        )
+    }
+
+    fn server(&self) -> &HttpServer {
+        self.routes.server()
+    }
+
+    /// One step of the present state.
+    fn advance(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Flow {
+        match &mut self.state {
+            State::New => {
+                self.state = State::Between {
+                    idle: now.instant,
+                    head: Some(now.instant),
+                };
+                Flow::Again
+            }
+            State::Between { .. } => self.between(now, input, out),
+            State::Authenticating(authentication) => match authentication.as_mut().poll(cx) {
+                Poll::Pending => self.unless_gone(),
+                Poll::Ready((parts, outcome)) => {
+                    self.request = parts;
+                    match outcome {
+                        Ok(principal) => self.begin(now, principal, out),
+                        Err(refusal) => self.answer(now, refusal, out),
+                    }
+                }
+            },
+            State::Body { .. } => self.body(now, input, out),
+            State::Waiting(call) => match call.poll_head(cx, now) {
+                Poll::Pending => self.unless_gone(),
+                Poll::Ready(head) => self.respond(cx, now, &head, out),
+            },
+            State::Streaming(call) => {
+                // A reader that takes nothing is not asked for more: the call waits with it.
+                while !out.is_full() {
+                    match call.poll_data(cx, now) {
+                        Poll::Pending => return self.unless_gone(),
+                        Poll::Ready(Some(data)) => self.machine.data(data, out),
+                        Poll::Ready(None) => return self.finish(now, out),
+                    }
+                }
+                self.unless_gone()
+            }
+            State::Discarding { until } => {
+                let until = *until;
+                match self.machine.next(input, &mut self.request) {
+                    Step::BodyEnd | Step::Over => {
+                        self.state = State::Between {
+                            idle: now.instant,
+                            head: None,
+                        };
+                        Flow::Again
+                    }
+                    _ if self.input_over || until <= now.instant => self.over(),
+                    _ => Flow::Wait,
+                }
+            }
+            State::Lingering { until, left } => {
+                *left = left.saturating_sub(input.len());
+                input.clear();
+                if *left == 0 || self.input_over || *until <= now.instant {
+                    return self.over();
+                }
+                Flow::Wait
+            }
+            State::Over => {
+                input.clear();
+                Flow::Wait
+            }
+        }
+    }
+
+    fn between(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Flow {
+        // The answers to what came before go first.
+        if !out.is_full() {
+            match self.machine.next(input, &mut self.request) {
+                Step::Head => return self.arrived(now, out),
+                Step::Refused(refusal) => {
+                    self.machine.refuse(now, refusal, out);
+                    return self.linger(now);
+                }
+                Step::Over if input.is_empty() && !self.machine.is_cut_short() => {
+                    return self.over();
+                }
+                Step::Over => return self.linger(now),
+                _ => {}
+            }
+            if self.input_over || (self.draining && input.is_empty()) {
+                return self.over();
+            }
+        }
+        if let State::Between { head, .. } = &mut self.state
+            && !input.is_empty()
+        {
+            head.get_or_insert(now.instant);
+        }
+        if self.deadline().is_some_and(|at| at <= now.instant) {
+            return self.over();
+        }
+        Flow::Wait
+    }
+
+    /// A head is complete.
+    fn arrived(&mut self, now: Now, out: &mut Outbox) -> Flow {
+        let request = &self.request;
+        let route = self
+            .routes
+            .route(&request.method, request.uri.path(), &request.headers);
+        if let Route::Respond(response) = route {
+            return self.answer(now, response, out);
+        }
+        if !self.server().has_authenticator() {
+            return self.begin(now, None, out);
+        }
+        let server = self.server().clone();
+        let parts = core::mem::replace(&mut self.request, blank());
+        self.state = State::Authenticating(Box::pin(async move {
+            let outcome = server.authenticate(&parts).await;
+            (parts, outcome)
+        }));
+        Flow::Again
+    }
+
+    /// Judges the head.
+    fn begin(&mut self, now: Now, principal: Option<Principal>, out: &mut Outbox) -> Flow {
+        let begin = self
+            .routes
+            .server()
+            .begin_with(now, &mut self.request, principal);
+        match begin {
+            Begin::Respond(response) => self.answer(now, response, out),
+            Begin::Read(call) => {
+                self.state = State::Body {
+                    call,
+                    until: now.instant + self.options.body_deadline,
+                };
+                Flow::Again
+            }
+        }
+    }
+
+    fn body(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Flow {
+        loop {
+            let State::Body { call, until } = &mut self.state else {
+                return Flow::Again;
+            };
+            match self.machine.next(input, &mut self.request) {
+                Step::Body(piece) => {
+                    if let Err(refusal) = call.body(piece) {
+                        return self.answer_and_close(now, refusal, out);
+                    }
+                }
+                Step::BodyEnd => {
+                    call.end_body(now);
+                    if let State::Body { call, .. } =
+                        core::mem::replace(&mut self.state, State::Over)
+                    {
+                        self.state = State::Waiting(call);
+                    }
+                    self.release();
+                    return Flow::Again;
+                }
+                Step::Refused(refusal) => {
+                    self.machine.refuse(now, refusal, out);
+                    return self.linger(now);
+                }
+                _ if self.input_over => {
+                    let refusal = text(StatusCode::BAD_REQUEST, "the request's body broke off\n");
+                    return self.answer_and_close(now, refusal, out);
+                }
+                _ if *until <= now.instant => {
+                    let refusal = text(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "the request's body took too long\n",
+                    );
+                    return self.answer_and_close(now, refusal, out);
+                }
+                _ => {
+                    self.machine.want_body(out);
+                    return Flow::Wait;
+                }
+            }
+        }
+    }
+
+    /// The response's head is decided: a block that is there already goes with it, anything else is a stream.
+    fn respond(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        head: &response::Parts,
+        out: &mut Outbox,
+    ) -> Flow {
+        let State::Waiting(mut call) = core::mem::replace(&mut self.state, State::Over) else {
+            return Flow::Wait;
+        };
+        let is_stream = head
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let mut block = Bytes::new();
+        if !is_stream {
+            loop {
+                match call.poll_data(cx, now) {
+                    Poll::Ready(None) => {
+                        drop(call);
+                        self.machine.respond_with(now, head, block, out);
+                        return self.ended(now);
+                    }
+                    Poll::Ready(Some(data)) if block.is_empty() => block = data,
+                    Poll::Ready(Some(data)) => block = [block, data].concat().into(),
+                    Poll::Pending => break,
+                }
+            }
+        }
+        if !self.machine.respond(now, head, Length::Unknown, out) {
+            return self.finish(now, out);
+        }
+        self.machine.data(block, out);
+        self.state = State::Streaming(call);
+        Flow::Again
+    }
+
+    fn answer(&mut self, now: Now, response: Response<Bytes>, out: &mut Outbox) -> Flow {
+        let (head, body) = response.into_parts();
+        self.machine.respond_with(now, &head, body, out);
+        self.release();
+        self.ended(now)
+    }
+
+    /// The rest of the body will not be read, so the connection cannot be used again.
+    fn answer_and_close(&mut self, now: Now, response: Response<Bytes>, out: &mut Outbox) -> Flow {
+        self.machine.close_after();
+        self.answer(now, response, out)
+    }
+
+    fn finish(&mut self, now: Now, out: &mut Outbox) -> Flow {
+        self.machine.finish(out);
+        self.ended(now)
+    }
+
+    /// A response has ended.
+    fn ended(&mut self, now: Now) -> Flow {
+        self.state = if self.machine.has_rest() {
+            State::Discarding {
+                until: now.instant + self.options.body_deadline,
+            }
+        } else {
+            State::Between {
+                idle: now.instant,
+                head: None,
+            }
+        };
+        Flow::Again
+    }
+
+    /// Gives up what the head borrows from the input, so that the memory is there for the next read.
+    fn release(&mut self) {
+        self.request.headers.clear();
+        self.request.uri = Uri::default();
+    }
+
+    /// Nothing more will be said. Whether the peer has heard it shows when it closes.
+    fn linger(&mut self, now: Now) -> Flow {
+        self.state = State::Lingering {
+            until: now.instant + self.options.linger,
+            left: self.options.limits.max_linger,
+        };
+        Flow::Again
+    }
+
+    /// Goes on waiting, unless nobody is there to wait for the answer.
+    fn unless_gone(&mut self) -> Flow {
+        if self.input_over {
+            return self.over();
+        }
+        Flow::Wait
+    }
+
+    fn over(&mut self) -> Flow {
+        self.state = State::Over;
+        Flow::Again
+    }
+
+    /// When the present state ends by itself.
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Between { idle, head } => {
+                let idle = *idle + self.options.idle;
+                let head = head.map(|since| since + self.options.head_deadline);
+                Some(head.map_or(idle, |head| head.min(idle)))
+            }
+            State::Body { until, .. }
+            | State::Discarding { until }
+            | State::Lingering { until, .. } => Some(*until),
+            State::Waiting(call) | State::Streaming(call) => call.wakeup(),
+            State::New | State::Authenticating(_) | State::Over => None,
+        }
+    }
+}
+
+impl Machine for HttpConnection {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Demand {
+        if self.draining && self.ending.is_none() {
+            let bound = self.server().service().config().limits().shutdown_bound;
+            self.ending = Some(now.instant + bound);
+            self.machine.close_after();
+        }
+        while let Flow::Again = self.advance(cx, now, input, out) {}
+
+        let is_blocked = out.is_full() && matches!(self.state, State::Streaming(_));
+        // What a call wants to do later can wait for room.
+        let own = self.deadline().filter(|_| !is_blocked);
+        let mut demand = Demand::READ;
+        demand.wakeup = [own, self.ending].into_iter().flatten().min();
+        demand.done = matches!(self.state, State::Over);
+        demand.close_write = matches!(self.state, State::Lingering { .. });
+        demand.cut = self.ending.is_some_and(|until| until <= now.instant);
+        demand.read = match &self.state {
+            _ if self.input_over => false,
+            State::Over => false,
+            State::Body { .. } | State::Discarding { .. } | State::Lingering { .. } => true,
+            // Reading goes on during a call, for its end is how a client leaves; but what it sends meanwhile is bounded.
+            _ => input.len() < self.options.limits.max_head,
+        };
+        demand
+    }
+
+    fn end_of_input(&mut self) {
+        self.input_over = true;
+    }
+
+    fn shutdown(&mut self) {
+        self.draining = true;
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(self.server().service().config().limits().outbox_high)
+    }
+}
+
+impl fmt::Debug for HttpConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::New | State::Between { .. } => "between requests",
+            State::Authenticating(_) => "authenticating",
+            State::Body { .. } => "reading the body",
+            State::Waiting(_) => "waiting for the head",
+            State::Streaming(_) => "streaming",
+            State::Discarding { .. } => "discarding",
+            State::Lingering { .. } => "lingering",
+            State::Over => "over",
+        };
+        f.debug_struct("HttpConnection")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parts that own nothing.
+fn blank() -> Parts {
+    http::Request::new(()).into_parts().0
+}
