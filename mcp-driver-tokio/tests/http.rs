@@ -499,19 +499,25 @@ async fn a_long_call_is_not_an_idle_connection() {
 async fn a_peer_that_does_not_read_loses_its_connection() {
     let listening =
         listening(ServeOptions::default().with_write_stall(Duration::from_millis(300))).await;
-    let mut stream = listening.connect().await;
     let large = posted(
         listening.address,
         "tools/call",
         Some("large"),
         &call("large", r#"{"bytes":8000000}"#),
-        "",
+        "connection: close\r\n",
     );
-    stream.write_all(large.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    let mut got = Vec::new();
-    let _ = stream.read_to_end(&mut got).await;
-    assert!(got.len() < 8_000_000, "everything arrived: {}", got.len());
+    // How soon a busy machine gets to the answer is nobody's promise: less patience only means another round.
+    for patience in [1, 5, 20].map(Duration::from_secs) {
+        let mut stream = listening.connect().await;
+        stream.write_all(large.as_bytes()).await.unwrap();
+        tokio::time::sleep(patience).await;
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got).await;
+        if got.len() < 8_000_000 {
+            return;
+        }
+    }
+    panic!("everything arrived at a peer that did not read for 20 seconds");
 }
 
 #[tokio::test]
@@ -629,20 +635,23 @@ async fn a_stalled_http2_stream_costs_only_itself() {
     let listening =
         listening(ServeOptions::default().with_write_stall(Duration::from_millis(300))).await;
     let mut sender = http2(listening.address).await;
-    let stalled = sender
-        .send_request(request2(listening.address, "large", r#"{"bytes":4000000}"#))
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_millis(1000)).await;
-    let quick = sender
-        .send_request(request2(listening.address, "echo", r#"{"text":"quick"}"#))
-        .await
-        .unwrap();
-    assert_eq!(quick.status(), StatusCode::OK);
-    assert!(
-        stalled.into_body().collect().await.is_err(),
-        "the stalled stream was reset"
-    );
+    // As above: less patience only means another round.
+    for patience in [1, 5, 20].map(Duration::from_secs) {
+        let stalled = sender
+            .send_request(request2(listening.address, "large", r#"{"bytes":4000000}"#))
+            .await
+            .unwrap();
+        tokio::time::sleep(patience).await;
+        let quick = sender
+            .send_request(request2(listening.address, "echo", r#"{"text":"quick"}"#))
+            .await
+            .unwrap();
+        assert_eq!(quick.status(), StatusCode::OK);
+        if stalled.into_body().collect().await.is_err() {
+            return;
+        }
+    }
+    panic!("the stalled stream was not reset");
 }
 
 #[tokio::test]
