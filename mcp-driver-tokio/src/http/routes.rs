@@ -1,21 +1,19 @@
-//! What a listener serves besides the endpoint.
+//! The routes of a listener as hyper's service.
 //!
-//! Owns the paths: the endpoint, the health probes, the protected-resource
-//! metadata. Probes are outside authentication and outside the Host rule: they
-//! say one bit each, to whoever reaches the port.
+//! Owns the way of a request to its place and of the response back, with what is counted and observed on the way. Which
+//! path is what is the framework's ([`mcp_server::http::Routes`]).
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use mcp_server::http::Route;
 use pin_project_lite::pin_project;
 
 use super::body::McpBody;
@@ -24,75 +22,30 @@ use super::service::{McpService, ResponseFuture};
 use super::stall::{Flow, FlowSlot};
 use crate::clock::Clock;
 
-/// The paths of one listener.
+/// The paths of one listener, and what serves the endpoint.
 #[derive(Debug)]
 pub(super) struct Routes {
     pub(super) mcp: McpService,
-    pub(super) path: String,
-    /// From the first request to end on, the server is not ready for new work.
-    pub(super) ending: AtomicBool,
+    pub(super) paths: mcp_server::http::Routes,
 }
-
-const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 impl Routes {
+    pub(super) fn new(mcp: McpService, path: &str) -> Self {
+        let paths = mcp_server::http::Routes::new(mcp.server().clone(), path);
+        Self { mcp, paths }
+    }
+
     fn answer(&self, request: Request<Incoming>) -> Answer {
-        let path = request.uri().path();
-        if path == self.path {
-            return Answer::Mcp {
-                future: self.mcp.exchange(request),
-            };
-        }
-        let probe = match path {
-            "/livez" => Some(StatusCode::OK),
-            "/readyz" if self.is_ready() => Some(StatusCode::OK),
-            "/readyz" => Some(StatusCode::SERVICE_UNAVAILABLE),
-            _ => None,
-        };
-        if let Some(status) = probe {
-            return Answer::ready(if matches!(*request.method(), Method::GET | Method::HEAD) {
-                text(
-                    status,
-                    if status == StatusCode::OK {
-                        "ok\n"
-                    } else {
-                        "not ready\n"
-                    },
-                )
-            } else {
-                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-                response
-                    .headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                response
-            });
-        }
-        // Both places: the bare one, and the one with the endpoint's path appended.
-        if let Some(rest) = path.strip_prefix(METADATA)
-            && (rest.is_empty() || rest == self.path)
-            && let Some(response) = self
-                .mcp
-                .server()
-                .protected_resource_metadata(request.method(), request.headers())
+        match self
+            .paths
+            .route(request.method(), request.uri().path(), request.headers())
         {
-            return Answer::ready(response.map(McpBody::from));
+            Route::Endpoint => Answer::Mcp {
+                future: self.mcp.exchange(request),
+            },
+            Route::Respond(response) => Answer::ready(response.map(McpBody::from)),
         }
-        Answer::ready(text(StatusCode::NOT_FOUND, "not found\n"))
     }
-
-    fn is_ready(&self) -> bool {
-        !self.ending.load(Ordering::Relaxed) && self.mcp.server().is_ready()
-    }
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<McpBody> {
-    let mut response = Response::new(McpBody::from(Bytes::from_static(body.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
 }
 
 /// The routes as one connection's service.

@@ -7,7 +7,6 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -64,11 +63,7 @@ pub async fn serve<S: IntoService>(
     let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
         .with_body_deadline(options.body_deadline);
     let bound = mcp.server().service().config().limits().shutdown_bound;
-    let routes = Arc::new(Routes {
-        mcp,
-        path: options.path.clone(),
-        ending: AtomicBool::new(false),
-    });
+    let routes = Arc::new(Routes::new(mcp, &options.path));
 
     let mut shutdown = pin!(shutdown);
     let (stop, stopped) = watch::channel(());
@@ -80,7 +75,7 @@ pub async fn serve<S: IntoService>(
         tokio::select! {
             () = shutdown.as_mut(), if !asked => {
                 asked = true;
-                routes.ending.store(true, Ordering::Relaxed);
+                routes.paths.end();
                 lame_duck.as_mut().reset(Instant::now() + options.lame_duck);
             }
             () = lame_duck.as_mut(), if asked => break,

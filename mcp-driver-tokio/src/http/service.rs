@@ -19,7 +19,7 @@ use http::{Request, Response, StatusCode, request};
 use http_body::Body;
 use mcp_driver::http::BODY_DEADLINE;
 use mcp_driver::{NoEntropy, seed};
-use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer};
+use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer, text};
 use mcp_server::proto::time::Now;
 use mcp_server::{BoxFuture, IntoService, Principal};
 use pin_project_lite::pin_project;
@@ -319,14 +319,8 @@ fn finish(
     Poll::Ready(Ok(response))
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<McpBody> {
-    let mut response = Response::new(McpBody::from(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+fn plain(status: StatusCode, line: &'static str) -> Response<McpBody> {
+    text(status, line).map(McpBody::from)
 }
 
 fn too_slow() -> Response<McpBody> {
