@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use mcp_driver::http::ServeOptions;
+
 use crate::limits::Limits;
 
 /// Options of an [`HttpConnection`](crate::HttpConnection). Every default is safe on a listener that anybody can reach.
@@ -79,5 +81,28 @@ impl ConnectionOptions {
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+}
+
+/// What of a listener's options concerns each connection.
+impl From<&ServeOptions> for ConnectionOptions {
+    fn from(options: &ServeOptions) -> Self {
+        Self {
+            head_deadline: options.head_deadline,
+            body_deadline: options.body_deadline,
+            idle: options.idle,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_a_listener() {
+        let listener = ConnectionOptions::from(&ServeOptions::default());
+        assert_eq!(listener, ConnectionOptions::default());
     }
 }
