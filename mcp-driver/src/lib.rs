@@ -4,7 +4,9 @@
 //!
 //! - [`Pump`], the loop of one connection over any [`Machine`](mcp_server::Machine): a driver gives it a [`Stream`] that
 //!   does not block and an [`Alarm`];
+//! - [`client`](mod@client), the client's end as another such machine, and its handle;
 //! - [`seed`], [`SystemClock`] and [`Deadline`] for those whose runtime has no entropy, clock or timer of its own;
+//! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
 //! - [`stdio`], which takes the process's standard streams away from everybody else;
 //! - [`ListenOptions`] and, with the feature `http`, [`http::ServeOptions`]: what listeners may take, with safe defaults;
 //! - [`arguments`], the command line of a server process.
@@ -14,11 +16,13 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod client;
 mod clock;
 mod entropy;
 #[cfg(feature = "http")]
 pub mod http;
 mod listen;
+mod permits;
 mod pump;
 mod signals;
 pub mod stdio;
@@ -27,6 +31,7 @@ mod stream;
 pub use clock::{Deadline, SystemClock};
 pub use entropy::{NoEntropy, seed};
 pub use listen::{ListenOptions, is_about_one_peer, refuse_remote};
+pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
 pub use signals::ignored_signals;
 pub use stream::{Scratch, write_from};
