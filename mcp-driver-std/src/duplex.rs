@@ -1,0 +1,224 @@
+//! One connection's descriptors, as the shared loop wants them.
+//!
+//! Owns what is known of their readiness: nothing is read or written for which `poll(2)` would have to be asked first, and
+//! nothing is asked of the kernel twice. Must never block: where a descriptor cannot be made non-blocking, it is touched
+//! once for each time that it was said to be ready.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, BytesMut};
+use mcp_driver::{Scratch, Stream, write_from};
+use mcp_server::proto::outbox::Outbox;
+use rustix::event::PollFlags;
+use rustix::net::Shutdown;
+
+use crate::bell::Watch;
+
+/// What a pipe that says that it is ready takes without blocking: `PIPE_BUF` of POSIX is at least 512, and 4096 where it
+/// matters.
+const SURE: usize = 512;
+
+/// The descriptors. Whoever sleeps holds them for the time of the sleep, so they are closed when the connection ends.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    input: File,
+    output: File,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Duplex {
+    ends: Arc<Ends>,
+    scratch: Scratch,
+    input: Half,
+    output: Half,
+    /// The end was read, or an error.
+    over: bool,
+}
+
+/// One direction.
+#[derive(Debug, Clone, Copy)]
+struct Half {
+    blocking: bool,
+    /// It is worth trying.
+    ready: bool,
+    /// It was tried, or would have been, and has to be waited for.
+    wanted: bool,
+}
+
+impl Half {
+    const fn new(blocking: bool) -> Self {
+        Self {
+            blocking,
+            ready: false,
+            wanted: false,
+        }
+    }
+
+    /// Whether to try now.
+    const fn attempt(&mut self) -> bool {
+        self.wanted = !self.ready;
+        self.ready
+    }
+
+    /// What was tried has to be waited for.
+    const fn exhausted(&mut self) {
+        self.ready = false;
+        self.wanted = true;
+    }
+}
+
+impl Duplex {
+    /// Of descriptors that do not block, or of which it is said that they do.
+    pub(crate) fn new(input: (OwnedFd, bool), output: (OwnedFd, bool)) -> Self {
+        Self {
+            ends: Arc::new(Ends {
+                input: input.0.into(),
+                output: output.0.into(),
+            }),
+            scratch: Scratch::default(),
+            input: Half::new(input.1),
+            // Worth trying at once, as most writes succeed; but one that would block must be asked about first.
+            output: Half {
+                ready: !output.1,
+                ..Half::new(output.1)
+            },
+            over: false,
+        }
+    }
+
+    /// Before the connection is polled: what it does not want by then is not waited for.
+    pub(crate) const fn begin(&mut self) {
+        self.input.wanted = false;
+        self.output.wanted = false;
+    }
+
+    /// What to wait for. The output is always watched: it says when nobody reads any more.
+    pub(crate) fn interest(&self) -> Interest {
+        Interest {
+            ends: Arc::clone(&self.ends),
+            read: self.input.wanted && !self.over,
+            write: self.output.wanted,
+        }
+    }
+
+    /// Takes note of what came of it. True if the peer is gone.
+    pub(crate) fn told(&mut self, told: Told) -> bool {
+        self.input.ready |= told.readable;
+        self.output.ready |= told.writable;
+        told.broken || (told.hung_up && (self.over || !told.reading))
+    }
+}
+
+/// What a connection waits for.
+#[derive(Debug)]
+pub(crate) struct Interest {
+    ends: Arc<Ends>,
+    read: bool,
+    write: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    readable: bool,
+    writable: bool,
+    reading: bool,
+    broken: bool,
+    hung_up: bool,
+}
+
+impl Interest {
+    /// Waits for the descriptors by way of `doze`.
+    pub(crate) fn wait(
+        &self,
+        doze: impl FnOnce(&mut [Watch<'_>]) -> io::Result<()>,
+    ) -> io::Result<Told> {
+        let events = if self.write {
+            PollFlags::OUT
+        } else {
+            PollFlags::empty()
+        };
+        let mut watched = [
+            Watch::new(self.ends.output.as_fd(), events),
+            Watch::new(self.ends.input.as_fd(), PollFlags::IN),
+        ];
+        let count = 1 + usize::from(self.read);
+        doze(&mut watched[..count])?;
+        let [output, input] = watched.map(|watch| watch.revents);
+        Ok(Told {
+            // An end and an error are learned by reading.
+            readable: self.read && !input.is_empty(),
+            writable: output.intersects(PollFlags::OUT),
+            reading: self.read,
+            broken: output.intersects(PollFlags::ERR | PollFlags::NVAL),
+            hung_up: output.intersects(PollFlags::HUP),
+        })
+    }
+}
+
+impl Stream for Duplex {
+    fn poll_read(
+        &mut self,
+        _cx: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        if !self.input.attempt() {
+            return Poll::Pending;
+        }
+        match self.scratch.read(&mut &self.ends.input, input) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.input.exhausted();
+                Poll::Pending
+            }
+            Ok(read) if read > 0 => {
+                // Less than there was room for is all that there was.
+                if self.input.blocking || read < self.scratch.room() {
+                    self.input.ready = false;
+                }
+                Poll::Ready(Ok(read))
+            }
+            ended => {
+                self.over = true;
+                Poll::Ready(ended)
+            }
+        }
+    }
+
+    fn poll_write(&mut self, _cx: &mut Context<'_>, out: &mut Outbox) -> Poll<io::Result<usize>> {
+        if !self.output.attempt() {
+            return Poll::Pending;
+        }
+        let mut output = &self.ends.output;
+        let written = if self.output.blocking {
+            self.output.ready = false;
+            let chunk = out.chunk();
+            let written = io::Write::write(&mut output, &chunk[..chunk.len().min(SURE)]);
+            if let Ok(written) = &written {
+                out.advance(*written);
+            }
+            written
+        } else {
+            write_from(&mut output, out)
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.output.exhausted();
+                Poll::Pending
+            }
+            written => Poll::Ready(written),
+        }
+    }
+
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match rustix::net::shutdown(&self.ends.output, Shutdown::Write) {
+            // A pipe is closed when the connection is over.
+            Ok(()) | Err(rustix::io::Errno::NOTSOCK) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! MCP servers on blocking threads: no async runtime, and the fewest dependencies of all drivers.
+//!
+//! A driver moves bytes, tells the time, supplies entropy and wakes; it decides nothing about the protocol. This one serves
+//! a [`Service`](mcp_server::Service)
+//!
+//! - on standard input and output: [`serve_stdio`], with private descriptors, so that a stray `println!` lands on stderr;
+//! - over any pair of descriptors with the same framing: [`serve_io`], and over TCP and Unix sockets: [`serve_tcp`],
+//!   [`serve_unix`];
+//! - as a whole process that reads its arguments: [`run()`].
+
+#![forbid(unsafe_code)]
+
+mod bell;
+mod crew;
+mod duplex;
+mod line;
+mod pool;
+mod run;
+mod runtime;
+mod serve;
+mod stopper;
+mod system;
+mod timers;
+
+pub use mcp_driver::{
+    DEFAULT_BLOCKING_THREADS, Ended, ListenOptions, NoEntropy, StreamOptions, seed,
+};
+pub use run::{run, run_stdio};
+pub use runtime::StdRuntime;
+pub use serve::{serve_io, serve_io_until, serve_stdio, serve_stdio_until, serve_tcp, serve_unix};
+pub use stopper::Stopper;

@@ -1,0 +1,245 @@
+//! The threads: for connections, for handlers that run elsewhere, and for nothing else.
+//!
+//! Owns the threads and the permits of handlers. A connection that has to be led gets a thread whatever else happens
+//! (listeners bound how many there are); handlers, wherever they run, need a permit, and there are only so many. Threads
+//! start when they are needed and end when they have been idle for a while. Must never let a panic end a thread that
+//! others count on.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread;
+use std::time::Duration;
+
+/// How long an idle thread is kept.
+const KEEP: Duration = Duration::from_secs(10);
+
+/// Work for a thread of the pool.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+/// See the module. Clones are the same pool.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Shared>);
+
+struct Shared {
+    /// Permits that are free.
+    permits: AtomicUsize,
+    /// How many wait for a permit: work in the queue and connections.
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+    turn: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Needs a thread and no permit.
+    leads: VecDeque<Work>,
+    /// Needs a permit, too.
+    handlers: VecDeque<Ticket>,
+    next: u64,
+    /// Connections that wait for a permit.
+    connections: VecDeque<Waker>,
+    idle: usize,
+    /// Told to come, and not there yet.
+    called: usize,
+}
+
+struct Ticket {
+    number: u64,
+    work: Work,
+}
+
+/// The right to run a handler.
+pub(crate) struct Permit(Pool);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.0.permits.fetch_add(1, Ordering::SeqCst);
+        if self.0.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.0.hand_on();
+        }
+    }
+}
+
+impl Pool {
+    /// A pool in which at most `handlers` handlers run at once.
+    pub(crate) fn new(handlers: usize) -> Self {
+        Self(Arc::new(Shared {
+            permits: AtomicUsize::new(handlers.max(1)),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::default(),
+            turn: Condvar::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing of anybody else runs under this lock.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets a thread for a connection.
+    pub(crate) fn lead(&self, work: Work) -> io::Result<()> {
+        let mut state = self.lock();
+        state.leads.push_back(work);
+        if self.call(&mut state) {
+            return Ok(());
+        }
+        state.leads.pop_back();
+        Err(io::Error::new(
+            io::ErrorKind::OutOfMemory,
+            "the operating system has no more threads to give",
+        ))
+    }
+
+    /// Runs a handler as soon as there is a permit. The number names it while it waits.
+    pub(crate) fn handle(&self, work: Work) -> u64 {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.handlers.push_back(Ticket { number, work });
+        self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        if self.0.permits.load(Ordering::SeqCst) > 0 {
+            // Without a thread it waits for the next one that comes by.
+            self.call(&mut state);
+        }
+        number
+    }
+
+    /// Gives up a handler that waits.
+    pub(crate) fn forget(&self, number: u64) {
+        let mut state = self.lock();
+        let place = state
+            .handlers
+            .iter()
+            .position(|ticket| ticket.number == number);
+        let gone = place.and_then(|place| state.handlers.remove(place));
+        if gone.is_some() {
+            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(state);
+        // Outside of the lock: it owns what its caller gave.
+        drop(gone);
+    }
+
+    /// A permit, if one is free.
+    pub(crate) fn try_permit(&self) -> Option<Permit> {
+        let taken = self
+            .0
+            .permits
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
+                free.checked_sub(1)
+            });
+        taken.is_ok().then(|| Permit(self.clone()))
+    }
+
+    /// A permit, or `waker` is told when it is worth trying again.
+    #[cfg(any())]
+    pub(crate) fn permit(&self, waker: &Waker) -> Option<Permit> {
+        if let Some(permit) = self.try_permit() {
+            return Some(permit);
+        }
+        let mut state = self.lock();
+        if !state.connections.iter().any(|known| known.will_wake(waker)) {
+            state.connections.push_back(waker.clone());
+            self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        }
+        drop(state);
+        // One may have come back between the look and the note; the note is harmless then.
+        self.try_permit()
+    }
+
+    /// A permit is free and somebody waits for one.
+    fn hand_on(&self) {
+        let mut state = self.lock();
+        let connection = state.connections.pop_front();
+        if connection.is_some() {
+            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        if !state.handlers.is_empty() {
+            self.call(&mut state);
+        }
+        drop(state);
+        if let Some(waker) = connection {
+            waker.wake();
+        }
+    }
+
+    /// Sees to it that a thread looks at the queues. Says whether one will.
+    fn call(&self, state: &mut State) -> bool {
+        if state.idle > state.called {
+            state.called += 1;
+            self.0.turn.notify_one();
+            return true;
+        }
+        let pool = self.clone();
+        thread::Builder::new()
+            .name("mcp".to_owned())
+            .spawn(move || pool.work())
+            .is_ok()
+    }
+
+    /// The life of a thread.
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(lead) = state.leads.pop_front() {
+                drop(state);
+                run(lead);
+                state = self.lock();
+                continue;
+            }
+            if !state.handlers.is_empty()
+                && let Some(permit) = self.try_permit()
+            {
+                // Connections that wait for a permit have their turn in between.
+                while let Some(ticket) = state.handlers.pop_front() {
+                    self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+                    drop(state);
+                    run(ticket.work);
+                    state = self.lock();
+                    if !state.connections.is_empty() {
+                        break;
+                    }
+                }
+                drop(state);
+                drop(permit);
+                state = self.lock();
+                continue;
+            }
+            state.idle += 1;
+            let (next, slept) = self
+                .0
+                .turn
+                .wait_timeout(state, KEEP)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            state.idle -= 1;
+            if state.called > 0 {
+                state.called -= 1;
+            } else if slept.timed_out() && state.leads.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+/// A panic of a handler is caught where the handler is known; this is for what nobody knows.
+fn run(work: Work) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        // Dropping it may panic in its turn.
+        std::mem::forget(payload);
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("permits", &self.0.permits)
+            .field("waiting", &self.0.waiting)
+            .finish_non_exhaustive()
+    }
+}

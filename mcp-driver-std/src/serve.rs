@@ -1,0 +1,243 @@
+//! Serving byte streams: one peer, standard input and output, and what listeners bring.
+//!
+//! Owns how descriptors become connections. Must never accept beyond loopback unless the caller said so: this framing
+//! carries no credentials.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use mcp_driver::stdio::Channel;
+use mcp_driver::{Ended, ListenOptions, StreamOptions, refuse_remote, seed};
+use mcp_server::{Connection, IntoService, Runtime, Service};
+
+use crate::bell::Bell;
+use crate::crew::Crew;
+use crate::duplex::Duplex;
+use crate::line::{Led, Line};
+use crate::runtime::StdRuntime;
+use crate::stopper::Stopper;
+use crate::system::make_nonblocking;
+
+/// Serves the client that started this process, until it goes away.
+///
+/// End of file, an error and a hang-up on the input all mean the end; calls that still run get
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound). A hang-up on the output ends it at once,
+/// for nobody would hear an answer. Signals are left alone: see [`run`](crate::run()) for the whole life of a stdio process.
+///
+/// # Errors
+/// When the standard streams cannot be taken, or the server does not compile.
+pub fn serve_stdio<S: IntoService>(service: S) -> io::Result<Ended> {
+    serve_stdio_until(service, StreamOptions::default(), &Stopper::new())
+}
+
+/// Like [`serve_stdio`], and ends gracefully when `stopper` says so.
+///
+/// # Errors
+/// When the standard streams cannot be taken, or the server does not compile.
+pub fn serve_stdio_until<S: IntoService>(
+    service: S,
+    options: StreamOptions,
+    stopper: &Stopper,
+) -> io::Result<Ended> {
+    StdRuntime::new().serve_stdio(service, options, stopper)
+}
+
+/// Serves one peer over a pair of descriptors until it ends: a socket and its clone, two pipes.
+///
+/// The framing is that of the stdio transport: one JSON-RPC message per line. The descriptors are made non-blocking, which
+/// concerns everybody who shares them.
+///
+/// # Errors
+/// When a thread cannot be started, when the operating system has no randomness, or when the server does not compile.
+pub fn serve_io<S: IntoService>(
+    service: S,
+    reader: impl Into<OwnedFd>,
+    writer: impl Into<OwnedFd>,
+) -> io::Result<Ended> {
+    serve_io_until(
+        service,
+        reader,
+        writer,
+        StreamOptions::default(),
+        &Stopper::new(),
+    )
+}
+
+/// Like [`serve_io`], and ends gracefully when `stopper` says so: open subscriptions are completed, running calls get
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
+///
+/// # Errors
+/// When a thread cannot be started, when the operating system has no randomness, or when the server does not compile.
+pub fn serve_io_until<S: IntoService>(
+    service: S,
+    reader: impl Into<OwnedFd>,
+    writer: impl Into<OwnedFd>,
+    options: StreamOptions,
+    stopper: &Stopper,
+) -> io::Result<Ended> {
+    StdRuntime::new().serve_io(service, reader, writer, options, stopper)
+}
+
+/// Serves every connection of a TCP listener until `stopper` says otherwise; then each gets
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound).
+///
+/// # Errors
+/// When the listener is beyond loopback without [`ListenOptions::allow_remote`], or the server does not compile.
+pub fn serve_tcp<S: IntoService>(
+    listener: &TcpListener,
+    service: S,
+    options: ListenOptions,
+    stopper: &Stopper,
+) -> io::Result<()> {
+    StdRuntime::new().serve_tcp(listener, service, options, stopper)
+}
+
+/// Serves every connection of a Unix-socket listener until `stopper` says otherwise.
+///
+/// # Errors
+/// When the server does not compile.
+pub fn serve_unix<S: IntoService>(
+    listener: &UnixListener,
+    service: S,
+    options: ListenOptions,
+    stopper: &Stopper,
+) -> io::Result<()> {
+    StdRuntime::new().serve_unix(listener, service, options, stopper)
+}
+
+impl StdRuntime {
+    /// [`serve_stdio_until`] with the handlers of this runtime.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn serve_stdio<S: IntoService>(
+        &self,
+        service: S,
+        options: StreamOptions,
+        stopper: &Stopper,
+    ) -> io::Result<Ended> {
+        let service = service.into_service().map_err(io::Error::other)?;
+        let (input, output) = mcp_driver::stdio::take()?;
+        let stream = Duplex::new(descriptor(input)?, descriptor(output)?);
+        self.serve_one(service, stream, options, stopper)
+    }
+
+    /// [`serve_io_until`] with the handlers of this runtime.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn serve_io<S: IntoService>(
+        &self,
+        service: S,
+        reader: impl Into<OwnedFd>,
+        writer: impl Into<OwnedFd>,
+        options: StreamOptions,
+        stopper: &Stopper,
+    ) -> io::Result<Ended> {
+        let service = service.into_service().map_err(io::Error::other)?;
+        let (reader, writer) = (reader.into(), writer.into());
+        make_nonblocking(&reader)?;
+        make_nonblocking(&writer)?;
+        let stream = Duplex::new((reader, false), (writer, false));
+        self.serve_one(service, stream, options, stopper)
+    }
+
+    /// [`serve_tcp`] with the handlers of this runtime.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn serve_tcp<S: IntoService>(
+        &self,
+        listener: &TcpListener,
+        service: S,
+        options: ListenOptions,
+        stopper: &Stopper,
+    ) -> io::Result<()> {
+        refuse_remote(listener.local_addr()?, &options)?;
+        listener.set_nonblocking(true)?;
+        self.serve_listener(listener, service, options, stopper, || {
+            let (stream, _) = listener.accept()?;
+            // Answers are small and latency matters; failing to say so is harmless.
+            let _ = stream.set_nodelay(true);
+            Ok((stream.try_clone()?.into(), stream.into()))
+        })
+    }
+
+    /// [`serve_unix`] with the handlers of this runtime.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn serve_unix<S: IntoService>(
+        &self,
+        listener: &UnixListener,
+        service: S,
+        options: ListenOptions,
+        stopper: &Stopper,
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.serve_listener(listener, service, options, stopper, || {
+            let (stream, _) = listener.accept()?;
+            Ok((stream.try_clone()?.into(), stream.into()))
+        })
+    }
+
+    fn serve_one(
+        &self,
+        service: Service,
+        stream: Duplex,
+        options: StreamOptions,
+        stopper: &Stopper,
+    ) -> io::Result<Ended> {
+        let crew = Crew::new(self, stopper)?;
+        let line = self.line(service, stream, options, crew.bell())?;
+        crew.serve(line)
+    }
+
+    fn serve_listener<S: IntoService>(
+        &self,
+        listener: &impl AsFd,
+        service: S,
+        options: ListenOptions,
+        stopper: &Stopper,
+        mut accept: impl FnMut() -> io::Result<(OwnedFd, OwnedFd)>,
+    ) -> io::Result<()> {
+        let service = service.into_service().map_err(io::Error::other)?;
+        let crew = Crew::new(self, stopper)?;
+        crew.listen(listener.as_fd(), options.max_connections, &mut |bell| {
+            let (reader, writer) = accept()?;
+            // Both are one socket.
+            make_nonblocking(&reader)?;
+            let stream = Duplex::new((reader, false), (writer, false));
+            self.line(service.clone(), stream, options.stream.clone(), bell)
+        })
+    }
+
+    fn line(
+        &self,
+        service: Service,
+        stream: Duplex,
+        options: StreamOptions,
+        bell: &Arc<Bell>,
+    ) -> io::Result<Arc<dyn Led>> {
+        let runtime: Arc<dyn Runtime> = Arc::new(self.clone());
+        let connection = Connection::new(service, runtime, seed()?);
+        let line = Line::new(connection, stream, options, self.clock, Arc::clone(bell))?;
+        Ok(Arc::new(line))
+    }
+}
+
+/// The descriptor, and whether it blocks.
+fn descriptor(channel: Channel) -> io::Result<(OwnedFd, bool)> {
+    match channel {
+        Channel::Pipe(fd) => Ok((fd, false)),
+        Channel::Socket(socket) => Ok((socket.into(), false)),
+        Channel::Blocking(file) => Ok((file.into(), true)),
+        other => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("{other:?}"),
+        )),
+    }
+}
