@@ -13,9 +13,6 @@
 
 mod options;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -73,21 +73,20 @@ impl Search {
     /// Looks at the first byte, which tells other protocols apart before they send a line, and skips one empty line
     /// (RFC 9112 section 2.2). Whether there is anything to search.
     fn begin(&mut self, input: &mut BytesMut) -> Result<bool, Refusal> {
-        if input.first() == Some(&b'\r') {
+        if input.first() == Some(&b'\r') && !self.skipped {
             match input.get(1) {
                 None => return Ok(false),
-                Some(b'\n') if !self.skipped => {
+                Some(b'\n') => {
                     self.skipped = true;
                     input.advance(2);
                 }
-                Some(b'\n') => return Err(Refusal::Syntax),
                 Some(_) => return Err(Refusal::LineEnd),
             }
         }
         match input.first() {
             None => Ok(false),
             Some(&byte) if is_token(byte) => Ok(true),
-            Some(b'\r' | b'\n') => Err(Refusal::LineEnd),
+            Some(b'\n') => Err(Refusal::LineEnd),
             Some(_) => Err(Refusal::Syntax),
         }
     }
@@ -164,16 +163,16 @@ fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => Refusal::HeadTooLarge,
         httparse::Error::NewLine => Refusal::LineEnd,
-        httparse::Error::Version if is_version(head) => Refusal::Version,
+        httparse::Error::Version if is_other_version(head) => Refusal::Version,
         _ => Refusal::Syntax,
     }
 }
 
-/// Whether the request line ends with the name of some version (RFC 9112 section 2.3).
-fn is_version(head: &[u8]) -> bool {
+/// Whether the request line ends with the name of a version that is not served (RFC 9112 section 2.3).
+fn is_other_version(head: &[u8]) -> bool {
     let end = memchr::memchr(b'\r', head).unwrap_or(head.len());
     let line = &head[..end];
     let word = memchr::memrchr(b' ', line).map_or(line, |at| &line[at + 1..]);
     matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+        if major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1')))
 }

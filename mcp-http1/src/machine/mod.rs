@@ -23,9 +23,6 @@ mod refusal;
 mod response;
 mod target;
 
-#[cfg(test)]
-mod tests;
-
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, response::Parts as ResponseParts};
@@ -166,15 +163,7 @@ impl ServerMachine {
         loop {
             let step = match &mut self.reading {
                 Reading::Stopped => return Step::Over,
-                Reading::Complete => match self.writing {
-                    Writing::Ended(_) if self.keep_alive => {
-                        self.reading = Reading::Head(Search::new());
-                        self.writing = Writing::Idle;
-                        continue;
-                    }
-                    Writing::Ended(_) => Step::Over,
-                    _ => return Step::NeedResponse,
-                },
+                Reading::Complete => return Step::NeedResponse,
                 Reading::Head(search) => match search.end(&self.limits, input) {
                     Ok(None) => return Step::NeedInput,
                     Ok(Some(length)) => self.head(input.split_to(length).freeze(), request),
@@ -199,7 +188,7 @@ impl ServerMachine {
             };
             match step {
                 Step::BodyEnd => self.reading = Reading::Complete,
-                Step::Refused(_) | Step::Over => self.stop(),
+                Step::Refused(_) => self.stop(),
                 Step::Body(_) => self.expects = false,
                 _ => {}
             }
@@ -216,7 +205,10 @@ impl ServerMachine {
                     }
                 }
                 Step::Refused(_) => return Step::Over,
-                _ => return step,
+                _ => {
+                    self.turn();
+                    return step;
+                }
             }
         }
     }
@@ -344,6 +336,15 @@ impl ServerMachine {
         self.writing = Writing::Ended(0);
         if !self.keep_alive {
             self.stop();
+        }
+        self.turn();
+    }
+
+    /// Both messages are over: on to the next request.
+    const fn turn(&mut self) {
+        if let Reading::Complete = self.reading {
+            self.reading = Reading::Head(Search::new());
+            self.writing = Writing::Idle;
         }
     }
 
