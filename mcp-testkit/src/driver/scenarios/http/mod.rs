@@ -1,0 +1,9 @@
+//! HTTP: its connections, bodies, streams, refusals, deadlines and ends.
+
+pub(super) mod bodies;
+pub(super) mod connections;
+pub(super) mod deadlines;
+pub(super) mod ends;
+pub(super) mod refusals;
+pub(super) mod smuggling;
+pub(super) mod streams;

@@ -1,0 +1,9 @@
+//! Test kits for those who build on this workspace.
+//!
+//! - [`driver`]: what a driver must do, as scenarios that run. A driver is correct when it passes.
+//!
+//! There is no async runtime here, and none below it: a kit must not bring what its subject does without.
+
+#![forbid(unsafe_code)]
+
+pub mod driver;
