@@ -34,7 +34,7 @@ pub use listen::{ListenOptions, is_about_one_peer, refuse_remote};
 pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
 pub use signals::ignored_signals;
-pub use stream::{Scratch, write_from};
+pub use stream::{Scratch, Written, write_from, write_pieces};
 
 /// How many blocking handlers a driver runs at once, unless told otherwise.
 ///

@@ -31,6 +31,12 @@ impl fmt::Debug for Scratch {
 }
 
 impl Scratch {
+    /// The most that one read brings. A stream socket or pipe that brought less had no more, at that moment.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.0.len()
+    }
+
     /// Reads once and appends what came; 0 means the end. Goes on after an interruption.
     ///
     /// # Errors
@@ -54,15 +60,36 @@ impl Scratch {
 /// # Errors
 /// Whatever the writer says, `WouldBlock` included.
 pub fn write_from(writer: &mut impl Write, out: &mut Outbox) -> io::Result<usize> {
+    write_pieces(writer, out).map(|written| written.bytes)
+}
+
+/// What one write has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// So many bytes.
+    pub bytes: usize,
+    /// It was offered more than it took: a stream socket or pipe has no room left, at that moment.
+    pub short: bool,
+}
+
+/// Like [`write_from`], for those who remember readiness.
+///
+/// # Errors
+/// Whatever the writer says, `WouldBlock` included.
+pub fn write_pieces(writer: &mut impl Write, out: &mut Outbox) -> io::Result<Written> {
     loop {
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let filled = out.chunks_vectored(&mut pieces);
         match writer.write_vectored(&pieces[..filled]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-            Ok(written) => {
-                out.advance(written);
-                return Ok(written);
+            Ok(bytes) => {
+                let offered: usize = pieces[..filled].iter().map(|piece| piece.len()).sum();
+                out.advance(bytes);
+                return Ok(Written {
+                    bytes,
+                    short: bytes < offered,
+                });
             }
         }
     }
@@ -90,6 +117,20 @@ mod tests {
             write_from(&mut sink, &mut out).unwrap();
         }
         assert_eq!(sink.len(), 3 + 4096);
+    }
+
+    #[test]
+    fn a_write_is_short_only_when_it_took_less_than_it_was_offered() {
+        let mut out = Outbox::new(64);
+        for _ in 0..PIECES + 1 {
+            out.put_shared(vec![b'x'; 8192].into());
+        }
+        let mut room = vec![0; PIECES * 8192 + 10];
+        let mut writer = &mut room[..];
+        let mut written = || write_pieces(&mut writer, &mut out).unwrap();
+        let (all, none_left) = (written(), written());
+        assert_eq!((all.bytes, all.short), (PIECES * 8192, false));
+        assert_eq!((none_left.bytes, none_left.short), (10, true));
     }
 
     #[test]

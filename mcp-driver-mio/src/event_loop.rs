@@ -1,0 +1,102 @@
+//! A loop of our own: a poll, and what is served on it.
+//!
+//! Owns the waiting.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+
+use crate::driver::{Driver, LoopOptions};
+use crate::tokens::Tokens;
+
+/// How many events one wait brings at most.
+const EVENTS: usize = 1024;
+
+/// Of the waker; everything else is the driver's.
+const WAKER: Token = Token(0);
+
+/// An event loop with everything that is served on it.
+///
+/// ```no_run
+/// use mcp_driver_mio::{EventLoop, ListenOptions};
+/// use mcp_server::Server;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut event_loop = EventLoop::new()?;
+/// let listener = std::net::TcpListener::bind("127.0.0.1:7000")?;
+/// event_loop.driver().serve_tcp(listener, Server::new("hello", "1.0.0"), ListenOptions::default())?;
+/// event_loop.run()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct EventLoop {
+    poll: Poll,
+    events: Events,
+    driver: Driver,
+}
+
+impl EventLoop {
+    /// A loop that serves nothing yet.
+    ///
+    /// # Errors
+    /// When the operating system gives no poll.
+    pub fn new() -> io::Result<Self> {
+        Self::with_options(LoopOptions::default())
+    }
+
+    /// Like [`new`](Self::new), with options.
+    ///
+    /// # Errors
+    /// When the operating system gives no poll.
+    pub fn with_options(options: LoopOptions) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let tokens = Tokens::from(WAKER.0 + 1..);
+        Ok(Self {
+            driver: Driver::new(poll.registry(), tokens, waker, options)?,
+            events: Events::with_capacity(EVENTS),
+            poll,
+        })
+    }
+
+    /// What is served.
+    pub const fn driver(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    /// Waits for at most `timeout` (`None`: until something happens) and does what there is to do. It returns after every
+    /// turn, also when that was for nothing.
+    ///
+    /// # Errors
+    /// When the poll fails; an interruption is no failure.
+    pub fn poll_once(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = match (timeout, self.driver.next_timeout()) {
+            (Some(theirs), Some(ours)) => Some(theirs.min(ours)),
+            (theirs, ours) => theirs.or(ours),
+        };
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                for event in &self.events {
+                    self.driver.on_event(event);
+                }
+            }
+        }
+        self.driver.tick();
+        Ok(())
+    }
+
+    /// Serves until nothing is left to serve: the client of stdio is gone, or everything was shut down.
+    ///
+    /// # Errors
+    /// When the poll fails.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.driver.is_over() {
+            self.poll_once(None)?;
+        }
+        Ok(())
+    }
+}
