@@ -9,7 +9,7 @@
 //! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
 //! - [`stdio`], which takes the process's standard streams away from everybody else;
 //! - [`ListenOptions`] and, with the feature `http`, [`http::ServeOptions`]: what listeners may take, with safe defaults;
-//! - [`arguments`], the command line of a server process.
+//! - [`arguments`], the command line of a server process, and [`until_insisted`], its end.
 //!
 //! It has no threads, no sockets and no signals, and decides nothing about the protocol.
 
@@ -21,6 +21,7 @@ mod clock;
 mod entropy;
 #[cfg(feature = "http")]
 pub mod http;
+mod insist;
 mod listen;
 mod permits;
 mod pump;
@@ -30,7 +31,8 @@ mod stream;
 
 pub use clock::{Deadline, SystemClock};
 pub use entropy::{NoEntropy, seed};
-pub use listen::{ListenOptions, is_about_one_peer, refuse_remote};
+pub use insist::{Asked, until_insisted};
+pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};
 pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
 pub use signals::ignored_signals;

@@ -48,8 +48,11 @@ pub fn refuse_remote(address: SocketAddr, options: &ListenOptions) -> io::Result
     ))
 }
 
+/// How long to wait after an error of `accept` that no peer caused.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+
 /// Whether an error of `accept` concerns one peer (go on at once) or the process, which is out of descriptors, say (go on
-/// a little later).
+/// after [`ACCEPT_PAUSE`]).
 #[must_use]
 pub fn is_about_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
