@@ -9,6 +9,7 @@ use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use mcp_proto::config::ServerConfig;
 use mcp_proto::id::{CallId, RequestId};
 use mcp_proto::outbox::Outbox;
 use mcp_proto::reply::{Payload, Reply};
@@ -16,7 +17,6 @@ use mcp_proto::server::{Link, LinkEvent, Progress, Refused, Step};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::LoggingLevel;
 
-use crate::Service;
 use crate::ask::AskError;
 use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
 use crate::hub::Registration;
@@ -24,6 +24,7 @@ use crate::journal::Sealer;
 use crate::later::{self, Later, Letters};
 use crate::machine::{Demand, Machine};
 use crate::wakes::{CallWake, Wakes};
+use crate::{Principal, Service};
 
 /// The server's end of one byte stream, ready to be driven by any runtime.
 ///
@@ -58,6 +59,7 @@ pub struct Connection {
     woken: Vec<usize>,
     hub: Registration,
     sealer: Arc<Sealer>,
+    sender: Sender,
     /// Made for the first client that can be told something later.
     letters: Option<Arc<Letters>>,
     /// A call had something to say while the outbox was full.
@@ -66,6 +68,14 @@ pub struct Connection {
     draining: bool,
     /// The end has begun, and must be reached by then.
     ending: Option<Instant>,
+}
+
+/// Whose the messages are that come next, where the transport knows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sender {
+    pub(crate) principal: Option<Arc<Principal>>,
+    /// Of the request that brought them.
+    pub(crate) extensions: Option<http::Extensions>,
 }
 
 /// A place for one parked call. Its waker outlives the call: a late wake is spurious, never wrong.
@@ -79,11 +89,22 @@ impl Connection {
     /// A connection of `service`. `seed` must be fresh entropy: nonces are derived from it.
     #[must_use]
     pub fn new(service: Service, runtime: Arc<dyn Runtime>, seed: [u8; 32]) -> Self {
+        let config = Arc::clone(service.config());
+        Self::offering(config, service, runtime, seed)
+    }
+
+    /// Like [`new`](Self::new), with the service's configuration or what a transport has of it.
+    pub(crate) fn offering(
+        config: Arc<ServerConfig>,
+        service: Service,
+        runtime: Arc<dyn Runtime>,
+        seed: [u8; 32],
+    ) -> Self {
         let wakes = Arc::new(Wakes::default());
         let hub = service.hub().register();
         let sealer = service.sealer(seed);
         Self {
-            link: Link::new(Arc::clone(service.config())),
+            link: Link::new(config),
             service,
             runtime,
             slots: Vec::new(),
@@ -92,6 +113,7 @@ impl Connection {
             woken: Vec::new(),
             hub,
             sealer,
+            sender: Sender::default(),
             letters: None,
             backlog: false,
             input_over: false,
@@ -104,6 +126,16 @@ impl Connection {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         Outbox::new(self.service.config().limits().outbox_high)
+    }
+
+    /// Says whose the messages are that come next; without it, nobody's. All input before must have been taken.
+    pub(crate) fn set_sender(&mut self, sender: Sender) {
+        self.sender = sender;
+    }
+
+    /// How many calls have no answer yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.link.in_flight()
     }
 
     /// The stream has no more input: end of file, error and hang-up alike. Calls in flight get
@@ -177,8 +209,8 @@ impl Connection {
                 let start = CallStart {
                     inbound,
                     context,
-                    principal: None,
-                    extensions: None,
+                    principal: self.sender.principal.clone(),
+                    extensions: self.sender.extensions.clone(),
                     sealer,
                     later,
                 };
@@ -193,11 +225,13 @@ impl Connection {
                 }
             }
             LinkEvent::Listening { id, filter } => {
-                let permitted = self.service.permitted(None, &filter);
+                let principal = self.sender.principal.as_deref();
+                let permitted = self.service.permitted(principal, &filter);
                 self.hub.listen(Some(id), &permitted);
             }
             LinkEvent::Subscribed(filter) => {
-                let permitted = self.service.permitted(None, &filter);
+                let principal = self.sender.principal.as_deref();
+                let permitted = self.service.permitted(principal, &filter);
                 self.hub.listen(None, &permitted);
             }
             LinkEvent::Answered {
@@ -212,6 +246,12 @@ impl Connection {
             }
             LinkEvent::Lost { call, request } => {
                 self.answered(call, request, Err(AskError::Lost), now, out);
+            }
+            LinkEvent::Closed { .. } => {
+                // Also when the peer misbehaved: nothing more is read, and the stream is of no use.
+                self.input_over = true;
+                let bound = self.service.config().limits().shutdown_bound;
+                self.ending.get_or_insert(now.instant + bound);
             }
             _ => {}
         }

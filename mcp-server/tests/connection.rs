@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Wake, Waker};
 
 use bytes::{Buf, BytesMut};
+use mcp_server::proto::limits::Limits;
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 use mcp_server::types::{ElicitRequestFormParams, Map, RequestedSchema};
@@ -92,6 +93,25 @@ impl Rig {
 
 fn object_schema() -> Value {
     json!({"type": "object"})
+}
+
+#[test]
+fn a_peer_that_uses_up_its_budget_is_at_the_end_of_its_input() {
+    let server = Server::new("t", "1").limits(Limits {
+        violations: 3,
+        ..Limits::default()
+    });
+    let mut rig = Rig::new(server.build().unwrap());
+    for _ in 0..3 {
+        rig.input.extend_from_slice(b"{\n");
+        assert!(!rig.poll().done);
+    }
+    rig.input.extend_from_slice(b"{\n");
+    let demand = rig.poll();
+    assert!(!demand.read, "nothing more is taken");
+    rig.out.clear();
+    let demand = rig.poll();
+    assert!(demand.done && !demand.cut, "{demand:?}");
 }
 
 /// A gate that a test opens from outside the connection.
