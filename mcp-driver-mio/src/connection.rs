@@ -15,7 +15,7 @@ use crate::tokens::Side;
 use crate::wire::{Turn, Wire};
 
 /// A connection as the loop sees it.
-pub(crate) trait Driven {
+pub(crate) trait Driven: Send {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()>;
 
     fn deregister(&mut self, registry: &Registry);
@@ -49,7 +49,7 @@ impl<M: Machine, W> Connection<M, W> {
     }
 }
 
-impl<M: Machine, W: Wire> Driven for Connection<M, W> {
+impl<M: Machine + Send, W: Wire> Driven for Connection<M, W> {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
         self.wire.register(registry, tokens)
     }

@@ -24,8 +24,8 @@ pub(crate) const ACCEPTS_PER_TURN: usize = 16;
 pub(crate) const REST: Duration = Duration::from_millis(250);
 
 /// Makes the machines of a listener's connections.
-pub(crate) trait Endpoint {
-    type Machine: Machine + 'static;
+pub(crate) trait Endpoint: Send {
+    type Machine: Machine + Send + 'static;
 
     fn open(&self) -> io::Result<Self::Machine>;
 
@@ -42,7 +42,7 @@ pub(crate) trait Endpoint {
 }
 
 /// A listening socket of mio's.
-pub(crate) trait Accept: Source {
+pub(crate) trait Accept: Source + Send {
     type Socket: Socket + 'static;
 
     fn accept(&self) -> io::Result<Self::Socket>;
@@ -69,7 +69,7 @@ impl Accept for mio::net::UnixListener {
 }
 
 /// A listening socket with its endpoint, as the loop sees it.
-pub(crate) trait Door {
+pub(crate) trait Door: Send {
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
 
     fn accept(&mut self) -> io::Result<Box<dyn Driven>>;

@@ -19,7 +19,7 @@ use crate::tokens::Side;
 const READS_PER_TURN: u8 = 4;
 
 /// A byte stream with one or two descriptors.
-pub(crate) trait Wire {
+pub(crate) trait Wire: Send {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()>;
 
     fn deregister(&mut self, registry: &Registry);
@@ -82,7 +82,7 @@ impl<W: Wire> Stream for Turn<'_, W> {
 }
 
 /// A socket of mio's.
-pub(crate) trait Socket: Source + Read + Write {
+pub(crate) trait Socket: Source + Read + Write + Send {
     fn shut_down_write(&self) -> io::Result<()>;
 }
 
