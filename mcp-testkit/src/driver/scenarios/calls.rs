@@ -55,12 +55,12 @@ fn arguments_come_back_unharmed(case: &Case) {
         assert_eq!(text(&answer), said);
     }
     let answer = client.call("add", json!({ "a": 0.1, "b": 2 }));
-    assert_eq!(answer["result"]["structuredContent"], 2.1, "{answer}");
+    assert_eq!(text(&answer), "2.1");
 }
 
 fn a_large_answer_comes_whole(case: &Case) {
     let (_server, mut client) = case.client(&Settings::default());
-    for bytes in [3_000_000, 1, 300_000] {
+    for bytes in [1_000_000, 1, 300_000] {
         let answer = client.call("large", json!({ "bytes": bytes }));
         let text = text(&answer);
         assert!(
@@ -109,13 +109,8 @@ fn progress_and_log_come_in_order_before_the_answer(case: &Case) {
         .map(|(token, step)| (token.clone(), step.as_f64()))
         .collect();
     // Of reports between two writes, the last is enough.
-    let token = json!("token");
-    assert_eq!(
-        steps.last(),
-        Some(&(token.clone(), Some(4.0))),
-        "{before:?}"
-    );
-    assert!(steps.contains(&(token, Some(3.0))), "{before:?}");
+    let last = (json!("token"), Some(4.0));
+    assert_eq!(steps.last(), Some(&last), "{before:?}");
     assert!(steps.is_sorted_by(|one, next| one.1 < next.1), "{steps:?}");
     let log = of("notifications/message");
     assert_eq!(log.len(), 1, "{before:?}");

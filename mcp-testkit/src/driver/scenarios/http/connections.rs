@@ -175,9 +175,11 @@ fn a_reset_hurts_no_other(case: &Case) {
     for _ in 0..5 {
         let mut link = Link::open(server.address());
         link.write(&good.calling("pend", json!({ "gate": "never" })).bytes());
-        link.write(b"POST /mcp HTT");
+        let mut half = Link::open(server.address());
+        half.write(b"POST /mcp HTT");
         good.works();
         link.wire.reset();
+        half.wire.reset();
     }
     if case.era == Era::Modern {
         eventually("what the others ran is given up", || {

@@ -137,17 +137,11 @@ fn a_reader_that_reads_no_more_loses_its_stream_only(case: &Case) {
         ..Settings::default()
     };
     let (server, mut caller) = case.http(&settings);
-    let world = server.world();
     let mut stalled = Link::open(server.address());
     stalled.wire.shrink();
-    // More than the buffers of the system hold; behind them, a call that would wait for ever.
-    for _ in 0..3 {
-        stalled.write(
-            &caller
-                .calling("large", json!({ "bytes": 15 << 20 }))
-                .bytes(),
-        );
-    }
+    // More than the buffers of the system hold for a client that takes little.
+    let large = caller.calling("large", json!({ "bytes": 8 << 20 }));
+    stalled.write(&large.bytes());
     let (mut good, _) = listen(&mut caller);
     let until = std::time::Instant::now() + crate::driver::wire::PATIENCE;
     let mut piece = [0; 1024];
@@ -170,7 +164,6 @@ fn a_reader_that_reads_no_more_loses_its_stream_only(case: &Case) {
     caller.call("touch_later", json!({ "ms": 0 }));
     let updated = caller.next(&mut good);
     assert_eq!(updated["params"]["uri"], WATCHED, "{updated}");
-    assert_eq!(world.seen().started, 0);
 }
 
 fn a_client_that_leaves_finds_its_answer(case: &Case) {
