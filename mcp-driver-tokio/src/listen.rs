@@ -7,9 +7,10 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::time::Duration;
 
-use mcp_driver::{Ended, ListenOptions, StreamOptions, is_about_one_peer, refuse_remote};
+use mcp_driver::{
+    ACCEPT_PAUSE, Ended, ListenOptions, StreamOptions, is_about_one_peer, refuse_remote,
+};
 use mcp_server::{IntoService, Service};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -126,6 +127,6 @@ where
 /// Waits a little after an error of `accept` that no peer caused.
 pub(crate) async fn pause_after(error: &io::Error) {
     if !is_about_one_peer(error) {
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

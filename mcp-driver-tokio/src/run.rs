@@ -4,14 +4,12 @@
 //! must never write to the standard output, and never outlive a request to end
 //! by more than a bound.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mcp_driver::StreamOptions;
 use mcp_driver::arguments::{ServeHttp, serve_as_asked};
+use mcp_driver::{Asked, StreamOptions, until_insisted};
 use mcp_server::{IntoService, Service};
 
 use crate::signal::Termination;
@@ -103,23 +101,10 @@ pub fn run_http<S: IntoService>(
 }
 
 /// Serves until that is over, or until a signal has asked for its end and a second one insists.
-async fn minding_signals(
-    serve: impl AsyncFnOnce(Pin<Box<dyn Future<Output = ()>>>) -> io::Result<()>,
-) -> io::Result<()> {
+async fn minding_signals(serve: impl AsyncFnOnce(Asked) -> io::Result<()>) -> io::Result<()> {
     let mut signals = Termination::listen()?;
-    let (asked, ask) = tokio::sync::oneshot::channel::<()>();
-    let impatient = async {
-        signals.recv().await;
-        let _ = asked.send(());
-        signals.recv().await;
-    };
-    let asked = Box::pin(async {
-        let _ = ask.await;
-    });
-    tokio::select! {
-        ended = serve(asked) => ended,
-        () = impatient => Ok(()),
-    }
+    let served = until_insisted(async || signals.recv().await, serve).await;
+    served.unwrap_or(Ok(()))
 }
 
 fn into_service<S: IntoService>(server: S) -> io::Result<Service> {

@@ -1,17 +1,12 @@
 //! The services that the framework may ask of a runtime.
 //!
 //! Owns the mapping from `#[tool(spawn)]` and `#[tool(blocking)]` to tokio. It
-//! must never queue without a bound on threads, nor keep what nobody waits
-//! for: blocking work beyond the bound waits as a cheap task, not as a thread,
-//! and leaves the queue when its call is over.
+//! must never hand it more blocking work at a time than the bound says.
 
-use std::sync::Arc;
-
-use mcp_driver::DEFAULT_BLOCKING_THREADS;
+use mcp_driver::{Admission, DEFAULT_BLOCKING_THREADS, Permits};
 use mcp_server::proto::time::Instant;
 use mcp_server::{Blocking, BoxFuture, Runtime};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 
@@ -19,7 +14,7 @@ use crate::clock::Clock;
 #[derive(Debug, Clone)]
 pub struct TokioRuntime {
     handle: Handle,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     /// The one clock of everything that runs here.
     pub(crate) clock: Clock,
 }
@@ -42,7 +37,7 @@ impl TokioRuntime {
     pub fn with_blocking_threads(threads: usize) -> Self {
         Self {
             handle: Handle::current(),
-            permits: Arc::new(Semaphore::new(threads.clamp(1, Semaphore::MAX_PERMITS))),
+            permits: Permits::new(threads),
             clock: Clock::start(),
         }
     }
@@ -53,28 +48,19 @@ impl Runtime for TokioRuntime {
         self.handle.spawn(future);
     }
 
-    fn spawn_blocking(&self, mut work: Blocking) {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            self.handle.spawn_blocking(move || {
-                work.run();
-                drop(permit);
-            });
-            return;
+    fn spawn_blocking(&self, work: Blocking) {
+        match self.permits.admit(work) {
+            Admission::Now(job) => {
+                self.handle.spawn_blocking(|| job.run());
+            }
+            Admission::Later(queued) => {
+                self.handle.spawn(async {
+                    if let Some(job) = queued.await {
+                        tokio::task::spawn_blocking(|| job.run());
+                    }
+                });
+            }
         }
-        let permits = Arc::clone(&self.permits);
-        self.handle.spawn(async move {
-            let permit = tokio::select! {
-                biased;
-                () = work.unwanted() => return,
-                permit = permits.acquire_owned() => permit,
-            };
-            // The semaphore is never closed.
-            let Ok(permit) = permit else { return };
-            tokio::task::spawn_blocking(move || {
-                work.run();
-                drop(permit);
-            });
-        });
     }
 
     fn clock(&self) -> Option<Instant> {
@@ -90,6 +76,7 @@ impl Runtime for TokioRuntime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -114,30 +101,5 @@ mod tests {
             finished.recv().await.unwrap();
         }
         assert_eq!(peak.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn work_that_nobody_waits_for_any_more_leaves_the_queue() {
-        let runtime = TokioRuntime::with_blocking_threads(1);
-        let (free, blocked) = std::sync::mpsc::channel::<()>();
-        let busy = move || {
-            let _ = blocked.recv();
-        };
-        runtime.spawn_blocking(Blocking::new(busy, std::future::pending()));
-        let arguments = Arc::new(());
-        let held = Arc::clone(&arguments);
-        let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
-        let waits = move || drop(held);
-        runtime.spawn_blocking(Blocking::new(waits, async {
-            let _ = cancelled.await;
-        }));
-        tokio::task::yield_now().await;
-        assert_eq!(Arc::strong_count(&arguments), 2, "it waits for the thread");
-        cancel.send(()).unwrap();
-        while Arc::strong_count(&arguments) > 1 {
-            tokio::task::yield_now().await;
-        }
-        // Only now does the thread become free.
-        free.send(()).unwrap();
     }
 }

@@ -35,7 +35,6 @@ impl Permits {
     }
 
     /// Whether `work` may run at once or has to wait.
-    #[must_use]
     pub fn admit(&self, work: Blocking) -> Admission {
         let mut state = self.lock();
         if state.free > 0 && state.waiting.is_empty() {
