@@ -137,6 +137,12 @@ impl<M: Machine> Pump<M> {
         &mut self.machine
     }
 
+    /// The machine, what was read for it and what it has said: for drivers that run its calls elsewhere and bring them back.
+    /// Poll afterwards.
+    pub const fn parts(&mut self) -> (&mut M, &mut BytesMut, &mut Outbox) {
+        (&mut self.machine, &mut self.input, &mut self.out)
+    }
+
     /// Whether bytes wait for the peer to read.
     pub fn has_backlog(&self) -> bool {
         self.out.has_remaining() || self.unflushed

@@ -97,6 +97,8 @@ pub(crate) struct Running {
 }
 
 enum Work {
+    /// Nothing of the handler has run.
+    Fresh,
     /// `None` once it has been told.
     Finished(Option<Finish>),
     Here(BoxFuture<Outcome>),
@@ -114,12 +116,13 @@ impl Running {
         now: Now,
         start: CallStart,
     ) -> Self {
-        Self::start_with(service, runtime, now, start, |context, inbound| {
-            dispatch::dispatch(service, context, inbound)
-        })
+        let mut running = Self::prepare(service, runtime, start);
+        running.begin(now);
+        running
     }
 
     /// The same with a dispatcher of one's own.
+    #[cfg(test)]
     pub(crate) fn start_with(
         service: &Service,
         runtime: &Arc<dyn Runtime>,
@@ -127,28 +130,56 @@ impl Running {
         start: CallStart,
         dispatch: impl FnOnce(&Context, &Inbound) -> Dispatched,
     ) -> Self {
-        let inbound = start.inbound.clone();
-        let context = Context::new(service.clone(), Arc::clone(runtime), start);
-        let work = match admit(&context, &inbound, now) {
-            Err(error) => Work::Finished(Some(Finish::Fail(error))),
-            // A plain `fn` does all of its work in here.
-            Ok(()) => match timed(&**runtime, &context, || {
-                guard(|| context.in_span(|| dispatch(&context, &inbound)))
-            }) {
-                None => Work::Finished(Some(panicked(&context))),
-                Some(dispatched) => Work::begin(dispatched, runtime, &context),
-            },
-        };
+        let mut running = Self::prepare(service, runtime, start);
+        running.begin_with(now, dispatch);
+        running
+    }
+
+    /// A call of which nothing has run: its first poll starts it.
+    pub(crate) fn prepare(service: &Service, runtime: &Arc<dyn Runtime>, start: CallStart) -> Self {
         Self {
-            context,
-            work,
+            context: Context::new(service.clone(), Arc::clone(runtime), start),
+            work: Work::Fresh,
             detached: false,
         }
     }
 
+    fn begin(&mut self, now: Now) {
+        self.begin_with(now, |context, inbound| {
+            dispatch::dispatch(context.service(), context, inbound)
+        });
+    }
+
+    fn begin_with(&mut self, now: Now, dispatch: impl FnOnce(&Context, &Inbound) -> Dispatched) {
+        if !matches!(self.work, Work::Fresh) {
+            return;
+        }
+        let context = &self.context;
+        let inbound = &context.inbound();
+        let runtime = &context.inner.runtime;
+        self.work = match admit(context, inbound, now) {
+            Err(error) => Work::Finished(Some(Finish::Fail(error))),
+            // A plain `fn` does all of its work in here.
+            Ok(()) => match timed(&**runtime, context, || {
+                guard(|| context.in_span(|| dispatch(context, inbound)))
+            }) {
+                None => Work::Finished(Some(panicked(context))),
+                Some(dispatched) => Work::begin(dispatched, runtime, context),
+            },
+        };
+    }
+
+    /// What outlives a loan of the call to another thread.
+    pub(crate) const fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Runs the call as far as it goes. Call [`drain`](Self::drain) afterwards, also before a finish is sent.
     pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<Finish> {
+        self.begin(now);
         let finish = match &mut self.work {
+            // It has begun.
+            Work::Fresh => None,
             Work::Finished(finish) => match finish.take() {
                 Some(Finish::Reply {
                     body,
@@ -177,15 +208,12 @@ impl Running {
 
     /// Sends what the handler has said since the last time; `over`: it is the last time.
     pub(crate) fn drain(&self, sink: &mut dyn CallSink, over: bool) {
-        if let Some(cell) = self.context.used_cell() {
-            let wakers = cell.lock().drain(sink, over);
-            wakers.into_iter().for_each(task::Waker::wake);
-        }
+        self.context.drain(sink, over);
     }
 
     /// The client answered one of the call's requests, with a result or an error object. Poll afterwards.
     pub(crate) fn answered(&self, request: RequestId, outcome: Result<Bytes, Bytes>) {
-        self.answer(request, ask::outcome(outcome));
+        self.context.answered(request, ask::outcome(outcome));
     }
 
     /// The client did not answer one of the call's requests in time. Poll afterwards.
@@ -195,17 +223,7 @@ impl Running {
 
     /// No answer to one of the call's requests came, for this reason. Poll afterwards.
     pub(crate) fn unanswered(&self, request: RequestId, why: AskError) {
-        self.answer(request, Err(why));
-    }
-
-    fn answer(&self, request: RequestId, answer: Result<Bytes, AskError>) {
-        let Some(cell) = self.context.used_cell() else {
-            return;
-        };
-        let waker = cell.lock().asks.answered(request, answer);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.context.answered(request, Err(why));
     }
 
     fn stop(&mut self) {
@@ -225,6 +243,7 @@ impl Drop for Running {
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let work = match self.work {
+            Work::Fresh => "fresh",
             Work::Finished(_) => "finished",
             Work::Here(_) => "in place",
             Work::Elsewhere { blocking: false } => "spawned",

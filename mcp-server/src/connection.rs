@@ -1,9 +1,13 @@
 //! One byte stream of a server: a [`Link`] and the calls that it carries.
 //!
 //! Owns the parked calls, their wakers and the order of work. A handler's future is polled in place
-//! first; if it is ready, the answer is written at once: no task, no channel, no lock across await.
+//! first; if it is ready, the answer is written at once: no task, no channel, no lock across await. A driver with threads
+//! may ask for the calls instead and run them outside of the connection ([`Connection::defer_calls`]).
 //! Must never touch a socket, a clock or a runtime: the driver moves the bytes and tells the time.
 
+mod jobs;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
@@ -17,14 +21,17 @@ use mcp_proto::server::{Link, LinkEvent, Progress, Refused, Step};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::LoggingLevel;
 
-use crate::ask::AskError;
+use crate::ask::{self, AskError};
 use crate::call::{CallSink, CallStart, Finish, Running, Runtime};
+use crate::context::Context;
 use crate::hub::Registration;
 use crate::journal::Sealer;
 use crate::later::{self, Later, Letters};
 use crate::machine::{Demand, Machine};
 use crate::wakes::{CallWake, Wakes};
 use crate::{Principal, Service};
+
+pub use jobs::Job;
 
 /// The server's end of one byte stream, ready to be driven by any runtime.
 ///
@@ -57,6 +64,10 @@ pub struct Connection {
     wakes: Arc<Wakes>,
     /// Scratch for the list of woken slots.
     woken: Vec<usize>,
+    /// How many calls may wait for the driver to run them before no more are read; none if they run in place.
+    deferred: usize,
+    /// Slots whose call the driver is to run, in order; some may have been vacated since.
+    ready: VecDeque<usize>,
     hub: Registration,
     sealer: Arc<Sealer>,
     sender: Sender,
@@ -81,8 +92,31 @@ pub(crate) struct Sender {
 /// A place for one parked call. Its waker outlives the call: a late wake is spurious, never wrong.
 #[derive(Debug)]
 struct Slot {
-    call: Option<(CallId, Running)>,
+    call: Option<(CallId, Place)>,
     waker: Waker,
+}
+
+/// Where a parked call is.
+#[derive(Debug)]
+enum Place {
+    Here(Running),
+    /// With the driver, as a [`Job`].
+    Out {
+        context: Context,
+        /// It has to be polled again.
+        woken: bool,
+        /// What its handler says meanwhile wakes the connection.
+        attended: bool,
+    },
+}
+
+impl Place {
+    const fn context(&self) -> &Context {
+        match self {
+            Self::Here(running) => running.context(),
+            Self::Out { context, .. } => context,
+        }
+    }
 }
 
 impl Connection {
@@ -111,6 +145,8 @@ impl Connection {
             free: Vec::new(),
             wakes,
             woken: Vec::new(),
+            deferred: 0,
+            ready: VecDeque::new(),
             hub,
             sealer,
             sender: Sender::default(),
@@ -172,6 +208,9 @@ impl Connection {
         self.poll_woken(now, out);
         let wants_input = loop {
             self.hub.take(cx, |change| self.link.changed(change));
+            if self.waits_for_driver() {
+                break false;
+            }
             match self.link.next(now, input, out) {
                 Step::Event(event) => self.handle(now, event, out),
                 Step::NeedInput => break true,
@@ -214,7 +253,7 @@ impl Connection {
                     sealer,
                     later,
                 };
-                let running = Running::start(&self.service, &self.runtime, now, start);
+                let running = Running::prepare(&self.service, &self.runtime, start);
                 let slot = self.park(id, running);
                 self.poll_slot(slot, now, out);
             }
@@ -268,11 +307,9 @@ impl Connection {
         let Some(slot) = self.slot_of(call) else {
             return;
         };
-        if let Some((_, running)) = &mut self.slots[slot].call {
-            match outcome {
-                Ok(outcome) => running.answered(request, outcome),
-                Err(error) => running.unanswered(request, error),
-            }
+        if let Some((_, place)) = &self.slots[slot].call {
+            let answer = outcome.and_then(ask::outcome);
+            place.context().answered(request, answer);
         }
         self.poll_slot(slot, now, out);
     }
@@ -289,7 +326,7 @@ impl Connection {
     /// Lets every call say what had no room before.
     fn drain_all(&mut self, now: Now, out: &mut Outbox) {
         for place in &mut self.slots {
-            let Some((id, running)) = &mut place.call else {
+            let Some((id, place)) = &place.call else {
                 continue;
             };
             let mut sink = LinkSink {
@@ -298,7 +335,7 @@ impl Connection {
                 now,
                 out,
             };
-            running.drain(&mut sink, false);
+            place.context().drain(&mut sink, false);
         }
         self.backlog = out.is_full();
     }
@@ -307,18 +344,37 @@ impl Connection {
         let Some(place) = self.slots.get_mut(slot) else {
             return;
         };
-        let Some((id, running)) = &mut place.call else {
+        let id = match &mut place.call {
+            None => return,
+            Some((_, Place::Here(_))) if self.deferred > 0 => return self.ready.push_back(slot),
+            Some((_, Place::Out { .. })) => return self.woken_outside(slot, now, out),
+            Some((id, Place::Here(_))) => *id,
+        };
+        let Some((_, Place::Here(running))) = &mut place.call else {
             return;
         };
-        let id = *id;
         let polled = running.poll(&mut task::Context::from_waker(&place.waker), now);
-        let mut sink = LinkSink {
-            link: &mut self.link,
-            id,
-            now,
-            out,
-        };
-        running.drain(&mut sink, polled.is_ready());
+        self.polled(slot, id, polled, now, out);
+    }
+
+    /// Sends what a poll has brought.
+    fn polled(
+        &mut self,
+        slot: usize,
+        id: CallId,
+        polled: Poll<Finish>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        if let Some((_, place)) = &self.slots[slot].call {
+            let mut sink = LinkSink {
+                link: &mut self.link,
+                id,
+                now,
+                out,
+            };
+            place.context().drain(&mut sink, polled.is_ready());
+        }
         let Poll::Ready(finish) = polled else {
             self.backlog |= out.is_full();
             return;
@@ -354,12 +410,15 @@ impl Connection {
             self.slots.push(Slot { call: None, waker });
             key
         });
-        self.slots[slot].call = Some((id, running));
+        self.slots[slot].call = Some((id, Place::Here(running)));
         slot
     }
 
     fn vacate(&mut self, slot: usize) {
-        self.slots[slot].call = None;
+        if let Some((_, Place::Out { context, .. })) = self.slots[slot].call.take() {
+            // Whoever runs it cannot be stopped, but is told.
+            context.end();
+        }
         self.free.push(slot);
     }
 

@@ -15,13 +15,16 @@ use std::task::{self, Poll};
 use std::thread::ThreadId;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mcp_proto::context::{CallContext, ClientFeatures};
+use mcp_proto::id::RequestId;
 use mcp_proto::json::Inbound;
 use mcp_proto::server::Progress;
 use mcp_types::{Implementation, Json, LoggingLevel, Meta, Revision};
 use serde::Serialize;
 
-use crate::call::CallStart;
+use crate::ask::AskError;
+use crate::call::{CallSink, CallStart};
 use crate::cell::{Cell, Output};
 use crate::journal::Sealer;
 use crate::later::Later;
@@ -290,6 +293,25 @@ impl Context {
         // Where nobody else holds the context, nobody can be waiting for anything.
         if first && Arc::strong_count(&self.inner) > 1 {
             self.cell().end();
+        }
+    }
+
+    /// Sends what the handler has said since the last time; `over`: it is the last time.
+    pub(crate) fn drain(&self, sink: &mut dyn CallSink, over: bool) {
+        if let Some(cell) = self.used_cell() {
+            let wakers = cell.lock().drain(sink, over);
+            wakers.into_iter().for_each(task::Waker::wake);
+        }
+    }
+
+    /// Hands one of the call's requests its answer. The call is to be polled afterwards.
+    pub(crate) fn answered(&self, request: RequestId, answer: Result<Bytes, AskError>) {
+        let Some(cell) = self.used_cell() else {
+            return;
+        };
+        let waker = cell.lock().asks.answered(request, answer);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 
