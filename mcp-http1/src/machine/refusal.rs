@@ -81,7 +81,7 @@ impl Refusal {
             Self::HeadTooLarge => "the header fields are too long or too many\n",
             Self::Method => "tunnels are not implemented\n",
             Self::CodingUnknown => "the only transfer coding is chunked\n",
-            Self::Version => "the versions are HTTP/1.1 and HTTP/1.0\n",
+            Self::Version => "the versions of HTTP are 1.1 and 1.0\n",
         }
     }
 }

@@ -8,29 +8,29 @@ use mcp_server::proto::time::Now;
 
 /// One request, as it was understood.
 #[derive(Debug, PartialEq)]
-pub struct Seen {
-    pub method: Method,
-    pub uri: Uri,
-    pub version: Version,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
     /// Whether its end came.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// What became of some bytes.
 #[derive(Debug, PartialEq)]
-pub struct Trace {
-    pub seen: Vec<Seen>,
-    pub refused: Option<Refusal>,
+pub(crate) struct Trace {
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) refused: Option<Refusal>,
     /// No other request would be read.
-    pub over: bool,
-    pub output: String,
+    pub(crate) over: bool,
+    pub(crate) output: String,
 }
 
 impl Trace {
     /// How it ended, in a word.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self.refused {
             Some(refusal) => Outcome::Refused(refusal.status().as_u16()),
             None => Outcome::Requests(self.seen.iter().filter(|seen| seen.complete).count()),
@@ -39,23 +39,23 @@ impl Trace {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// So many whole requests.
     Requests(usize),
     Refused(u16),
 }
 
 /// A machine, its input and what it has written.
-pub struct Driven {
-    pub machine: ServerMachine,
+pub(crate) struct Driven {
+    pub(crate) machine: ServerMachine,
     request: http::request::Parts,
     input: BytesMut,
     out: Outbox,
-    pub trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 impl Driven {
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             machine: ServerMachine::new(limits),
             request: http::Request::new(()).into_parts().0,
@@ -71,7 +71,7 @@ impl Driven {
     }
 
     /// Takes a piece of input. Every complete request is answered with its number.
-    pub fn feed(&mut self, piece: &[u8]) {
+    pub(crate) fn feed(&mut self, piece: &[u8]) {
         self.input.extend_from_slice(piece);
         loop {
             match self.machine.next(&mut self.input, &mut self.request) {
@@ -108,7 +108,7 @@ impl Driven {
         self.flush();
     }
 
-    pub fn respond(&mut self, status: u16, body: Option<Bytes>) {
+    pub(crate) fn respond(&mut self, status: u16, body: Option<Bytes>) {
         let mut head = http::Response::new(()).into_parts().0;
         head.status = status.try_into().expect("a status");
         match body {
@@ -122,7 +122,7 @@ impl Driven {
         }
     }
 
-    pub fn flush(&mut self) -> &str {
+    pub(crate) fn flush(&mut self) -> &str {
         let bytes = self.out.copy_to_bytes(self.out.remaining());
         let text = std::str::from_utf8(&bytes).expect("ASCII");
         self.trace.output.push_str(text);
@@ -135,7 +135,7 @@ impl Driven {
 }
 
 /// Feeds the pieces one after the other.
-pub fn run<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Trace {
+pub(crate) fn run<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Trace {
     let mut driven = Driven::new(limits);
     for piece in pieces {
         driven.feed(piece);
@@ -144,17 +144,17 @@ pub fn run<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Tr
 }
 
 /// Feeds everything at once.
-pub fn whole(bytes: &[u8]) -> Trace {
+pub(crate) fn whole(bytes: &[u8]) -> Trace {
     run(Limits::default(), [bytes])
 }
 
 /// Feeds one byte at a time.
-pub fn trickled(bytes: &[u8]) -> Trace {
+pub(crate) fn trickled(bytes: &[u8]) -> Trace {
     run(Limits::default(), bytes.chunks(1))
 }
 
 /// Asserts that it does not matter where the bytes are cut, and returns what became of them.
-pub fn anyhow_cut(bytes: &[u8]) -> Trace {
+pub(crate) fn anyhow_cut(bytes: &[u8]) -> Trace {
     let expected = whole(bytes);
     assert_eq!(trickled(bytes), expected, "one byte at a time");
     // Everywhere in what is short; long ones are long in one place.

@@ -6,7 +6,7 @@ use mcp_http1::{Limits, Refusal};
 use crate::driven::{Outcome, anyhow_cut, run, whole};
 
 /// Bytes that are refused, with the status.
-pub const REFUSED: &[(&str, &[u8], u16)] = &[
+pub(crate) const REFUSED: &[(&str, &[u8], u16)] = &[
     // RFC 9112 section 2.2: lines.
     ("bare LF after the request line", b"GET / HTTP/1.1\nhost: a\r\n\r\n", 400),
     ("bare LF after a field", b"GET / HTTP/1.1\r\nhost: a\nx: y\r\n\r\n", 400),

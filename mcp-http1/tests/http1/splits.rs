@@ -36,7 +36,7 @@ const PARTS: &[&[u8]] = &[
     b"\xff",
 ];
 
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let pieces = vec(select(PARTS), 0..24).prop_map(|parts| parts.concat());
     let known = vec(
         (0..ACCEPTED.len() + REFUSED.len(), 0..80_usize, any::<u8>()),

@@ -3,7 +3,7 @@
 use crate::driven::{Outcome, anyhow_cut, whole};
 
 /// Bytes that are well formed, and how many whole requests are in them.
-pub const ACCEPTED: &[(&str, &[u8], usize)] = &[
+pub(crate) const ACCEPTED: &[(&str, &[u8], usize)] = &[
     ("nothing", b"", 0),
     ("part of a head", b"GET / HTTP/1.1\r\nhost: a", 0),
     ("the least", b"GET / HTTP/1.1\r\nhost:\r\n\r\n", 1),
