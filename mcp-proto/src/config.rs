@@ -175,7 +175,7 @@ impl Profile {
 }
 
 /// A compiled [`Profile`]: immutable, shared by every link and exchange of a server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerConfig {
     revisions: RevisionSet,
     limits: Limits,
@@ -273,6 +273,19 @@ impl ServerConfig {
             discover_cache: profile.discover_cache,
             limits: profile.limits,
         }
+    }
+
+    /// The same server without its modern revisions, for a transport that these do not have. `None` when nothing is left.
+    #[must_use]
+    pub fn legacy_only(&self) -> Option<Self> {
+        let legacy = self.revisions.newest_first().filter(|it| !it.is_modern());
+        let revisions = RevisionSet::of(legacy);
+        revisions.has_legacy().then(|| Self {
+            revisions,
+            // Nobody can ask for it any more.
+            discover_body: Bytes::new(),
+            ..self.clone()
+        })
     }
 
     /// The revisions served.
@@ -378,6 +391,20 @@ mod tests {
             RevisionSet::of([Revision::V2026_07_28]).negotiate(Some("2025-11-25")),
             None
         );
+    }
+
+    #[test]
+    fn what_is_left_of_a_server_without_modern_revisions_negotiates_as_before() {
+        let all = ServerConfig::compile(Profile::new(Implementation::new("t", "1")));
+        let legacy = all.legacy_only().unwrap();
+        assert!(legacy.revisions().has_legacy() && !legacy.revisions().has_modern());
+        for asked in ["2024-11-05", "2025-11-25", "2026-07-28", "never"] {
+            let negotiated = legacy.revisions().negotiate(Some(asked));
+            assert_eq!(negotiated, all.revisions().negotiate(Some(asked)));
+        }
+        let mut profile = Profile::new(Implementation::new("t", "1"));
+        profile.revisions = RevisionSet::of([Revision::V2026_07_28]);
+        assert!(ServerConfig::compile(profile).legacy_only().is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use mcp_proto::server::{Change, Filter, Progress};
 
 use crate::cell::Cell;
 use crate::http::gauge::{Bell, Gauge};
+use crate::http::pair::inbox::{Inbox, Message, NotTaken};
 use crate::hub::{Hub, Registration};
 use crate::wakes::{CallWake, Wakes};
 
@@ -235,5 +236,53 @@ fn the_end_of_a_call_is_seen_or_wakes() {
         drop(state);
         end.join().unwrap();
         assert!(ended || woken.count() == 1);
+    });
+}
+
+#[test]
+fn a_message_that_is_posted_is_read_or_wakes_its_stream() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::new(2, 10));
+        let (woken, waker) = Woken::new();
+        let posts = [0, 1].map(|_| {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || inbox.put(Message::of("{}")).is_ok())
+        });
+        // A poll of the stream: until there is nothing.
+        let mut read = 0;
+        while inbox.take(&waker).is_some() {
+            read += 1;
+        }
+        let taken = posts.map(|post| post.join().unwrap());
+        assert_eq!(taken, [true, true]);
+        let told = woken.count();
+        let mut rest = 0;
+        while inbox.take(&waker).is_some() {
+            rest += 1;
+        }
+        assert_eq!(read + rest, 2);
+        assert!(rest == 0 || told >= 1, "what waits has told the stream");
+    });
+}
+
+#[test]
+fn a_stream_that_ends_keeps_no_message_and_takes_none() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::new(1, 10));
+        let gauge = Gauge::new(1);
+        let post = thread::spawn({
+            let (inbox, gauge) = (Arc::clone(&inbox), Arc::clone(&gauge));
+            move || {
+                let mut message = Message::of("{}");
+                message.permits.extend(gauge.enter());
+                inbox.put(message)
+            }
+        });
+        inbox.close();
+        let posted = post.join().unwrap();
+        assert_ne!(posted, Err(NotTaken::Full));
+        assert_eq!(gauge.count(), 0, "what the message held was given back");
+        let late = inbox.put(Message::of("{}"));
+        assert_eq!(late, Err(NotTaken::Closed));
     });
 }

@@ -6,7 +6,7 @@
 //! ```text
 //! Reading ──end_body──▶ Running | Subscribed ──▶ Draining ──▶ (end)
 //!                    └▶ Draining                  refused, a notification, or answered at once
-//! Streaming (GET) ─────────────────────────────▶ Draining
+//! Streaming (GET), Pair (its stream) ──────────▶ Draining
 //! ```
 
 use std::fmt;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, response};
+use http::{HeaderName, HeaderValue, Response, header, response};
 use mcp_proto::http::admit::too_large;
 use mcp_proto::http::cors;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
@@ -22,6 +22,7 @@ use mcp_proto::time::{Instant, Now};
 
 use super::active::Connected;
 use super::batch::Batch;
+use super::pair::PairStream;
 use super::posted::Reading;
 use super::reader::Reader;
 use super::shared::Shared;
@@ -30,7 +31,8 @@ use super::subscriber::Subscriber;
 /// One request and its answer: give it the body, take the head, take the data.
 ///
 /// Dropping it is how a driver says that the client is gone. A modern call is cancelled by that; a legacy call
-/// goes on in the driver's runtime, and a client that resumes its stream finds the rest.
+/// goes on in the driver's runtime, and a client that resumes its stream finds the rest. A stream of HTTP+SSE is its session,
+/// and ends it with all of its calls.
 pub struct HttpCall {
     shared: Arc<Shared>,
     /// To be echoed to an allowed page.
@@ -46,6 +48,7 @@ pub(super) enum State {
     Batch(Box<Batch>),
     Subscribed(Box<Subscriber>),
     Streaming(Box<Reader>),
+    Pair(Box<PairStream>),
     Draining(Exchange<Draining>),
     Over,
 }
@@ -66,6 +69,21 @@ impl HttpCall {
             origin,
             extra: Vec::new(),
             state: State::Streaming(Box::new(reader)),
+        }
+    }
+
+    pub(super) fn pair(
+        shared: Arc<Shared>,
+        origin: Option<Box<str>>,
+        stream: Box<PairStream>,
+    ) -> Self {
+        // Its first event is a secret.
+        let uncached = HeaderValue::from_static("no-store, no-transform");
+        Self {
+            shared,
+            origin,
+            extra: vec![(header::CACHE_CONTROL, uncached)],
+            state: State::Pair(stream),
         }
     }
 
@@ -113,6 +131,7 @@ impl HttpCall {
                 subscriber.exchange().and_then(Exchange::<Open>::take_head)
             }
             State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_head),
+            State::Pair(stream) => stream.exchange().and_then(Exchange::<Open>::take_head),
             State::Reading(_) | State::Over => None,
         };
         let Some(mut head) = head else {
@@ -146,6 +165,7 @@ impl HttpCall {
                 subscriber.exchange().and_then(Exchange::<Open>::take_data)
             }
             State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_data),
+            State::Pair(stream) => stream.exchange().and_then(Exchange::<Open>::take_data),
         };
         data.map_or(Poll::Pending, |data| Poll::Ready(Some(data)))
     }
@@ -159,6 +179,7 @@ impl HttpCall {
             State::Batch(batch) => batch.wakeup(),
             State::Subscribed(subscriber) => subscriber.wakeup(),
             State::Streaming(reader) => reader.wakeup(),
+            State::Pair(stream) => stream.wakeup(),
         }
     }
 
@@ -170,6 +191,7 @@ impl HttpCall {
             State::Batch(batch) => batch.poll(cx, now),
             State::Subscribed(subscriber) => subscriber.poll(cx, now),
             State::Streaming(reader) => reader.poll(cx, now),
+            State::Pair(stream) => stream.poll(cx, now),
         };
         if let Poll::Ready(rest) = polled {
             self.state = State::Draining(rest);
@@ -184,7 +206,7 @@ impl fmt::Debug for HttpCall {
                 State::Reading(_) => "reading",
                 State::Running(_) | State::Batch(_) => "running",
                 State::Subscribed(_) => "subscribed",
-                State::Streaming(_) => "streaming",
+                State::Streaming(_) | State::Pair(_) => "streaming",
                 State::Draining(_) => "draining",
                 State::Over => "over",
             })

@@ -17,6 +17,7 @@ pub(crate) mod gauge;
 mod lane;
 mod legacy;
 mod options;
+pub(crate) mod pair;
 mod posted;
 mod reader;
 mod routes;
@@ -30,5 +31,6 @@ mod tests;
 
 pub use call::HttpCall;
 pub use options::HttpOptions;
+pub use pair::{HttpSse, InvalidPath};
 pub use routes::{Route, Routes, text};
 pub use server::{Begin, HttpServer};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mcp_proto::http::host::{AllowedHosts, InvalidAuthority};
 use mcp_proto::http::origin::AllowedOrigins;
 
+use super::pair::HttpSse;
 use crate::{Authenticator, ProtectedResource};
 
 /// Options of an [`HttpServer`](crate::HttpServer).
@@ -37,11 +38,14 @@ pub struct HttpOptions {
     /// Requests that run at once; the next one is 503 with `Retry-After`. Default: 1024. Each costs
     /// its message, its handler's future and about a kilobyte.
     pub max_calls: usize,
-    /// Streams that stay open at once (`subscriptions/listen`, legacy GET); the next one is 503.
+    /// Streams that stay open at once (`subscriptions/listen`, legacy GET, HTTP+SSE); the next one is 503.
     /// Default: 10,000. Each costs a few hundred bytes and its filter.
     pub max_streams: usize,
     /// When a legacy client that lost its stream should come back. Default: 1 second.
     pub retry: Duration,
+    /// The pair of endpoints that 2024-11-05 had in the place of Streamable HTTP, for clients that know nothing newer.
+    /// Default: not served.
+    pub http_sse: Option<HttpSse>,
 }
 
 impl Default for HttpOptions {
@@ -54,6 +58,7 @@ impl Default for HttpOptions {
             max_calls: 1024,
             max_streams: 10_000,
             retry: Duration::from_secs(1),
+            http_sse: None,
         }
     }
 }
@@ -97,6 +102,13 @@ impl HttpOptions {
         self
     }
 
+    /// Serves HTTP+SSE beside Streamable HTTP, unless the server has modern revisions alone, which have no such thing.
+    #[must_use]
+    pub fn with_http_sse(mut self, pair: HttpSse) -> Self {
+        self.http_sse = Some(pair);
+        self
+    }
+
     /// Sets [`max_calls`](Self::max_calls).
     #[must_use]
     pub const fn with_max_calls(mut self, max: usize) -> Self {
@@ -120,6 +132,7 @@ impl fmt::Debug for HttpOptions {
             .field("authenticator", &self.authenticator.is_some())
             .field("max_calls", &self.max_calls)
             .field("max_streams", &self.max_streams)
+            .field("http_sse", &self.http_sse)
             .finish_non_exhaustive()
     }
 }

@@ -25,6 +25,7 @@ use mcp_types::Revision;
 use super::active::{Active, Connected};
 use super::call::State;
 use super::lane::Lane;
+use super::pair::inbox::Inbox;
 use super::shared::Shared;
 use super::subscriber::Subscriber;
 use crate::call::{CallStart, Running};
@@ -36,6 +37,8 @@ pub(super) struct Reading {
     pub(super) head: Posted,
     pub(super) principal: Option<Arc<Principal>>,
     pub(super) extensions: Extensions,
+    /// The stream of HTTP+SSE that the message is for.
+    inbox: Option<Arc<Inbox>>,
     body: Exchange<AwaitBody>,
 }
 
@@ -173,8 +176,15 @@ impl Reading {
             head,
             principal,
             extensions,
+            inbox: None,
             body,
         }
+    }
+
+    /// For a stream that is open, not for the endpoint.
+    pub(super) fn into_inbox(mut self, inbox: Arc<Inbox>) -> Self {
+        self.inbox = Some(inbox);
+        self
     }
 
     /// Takes a piece of the body.
@@ -187,6 +197,9 @@ impl Reading {
         let empty = Exchange::new(0);
         let body = core::mem::replace(&mut self.body, empty);
         let (bytes, exchange) = body.finish_body(now.instant, self.head.accepts, self.shared.pace);
+        if let Some(inbox) = self.inbox.take() {
+            return self.deliver(now, &inbox, bytes, exchange);
+        }
         let config = Arc::clone(self.shared.service.config());
         let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
             Ok(inbound) => inbound,

@@ -1,6 +1,6 @@
 //! What a listener serves besides the endpoint.
 //!
-//! Owns the paths: the endpoint, the health probes, the protected-resource metadata. Probes are outside authentication
+//! Owns the paths: the endpoint, HTTP+SSE, the health probes, the protected-resource metadata. Probes are outside authentication
 //! and outside the Host rule: they say one bit each, to whoever reaches the port. Must never read a body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,8 @@ pub enum Route {
 
 impl Routes {
     /// The endpoint at `path`, and what is always beside it: `/livez` (the process lives), `/readyz` (it takes
-    /// requests), and the protected-resource metadata where there is any.
+    /// requests), the protected-resource metadata where there is any, and the two paths of HTTP+SSE where it is served.
+    /// `path` must be neither of these.
     #[must_use]
     pub fn new(server: HttpServer, path: impl Into<String>) -> Self {
         Self {
@@ -72,7 +73,7 @@ impl Routes {
     /// Finds the place of a request by its head. `path` is that of the target, without query.
     #[must_use]
     pub fn route(&self, method: &Method, path: &str, headers: &HeaderMap) -> Route {
-        if path == self.path {
+        if path == self.path || self.server.has_http_sse_at(path) {
             return Route::Endpoint;
         }
         let probe = match path {
@@ -171,6 +172,24 @@ mod tests {
         for (path, expected) in [("", 200), ("/mcp", 200), ("/other", 404), ("x", 404)] {
             let path = format!("{METADATA}{path}");
             assert_eq!(status(&protected, Method::GET, &path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_pair_has_its_paths_where_it_is_served() {
+        use crate::http::HttpSse;
+        use mcp_proto::config::RevisionSet;
+        use mcp_types::Revision;
+        let both = HttpOptions::default().with_http_sse(HttpSse::at("/events", "/post").unwrap());
+        let served = routes(both.clone());
+        let modern = Server::new("demo", "1.0.0").revisions(RevisionSet::of([Revision::LATEST]));
+        let modern = HttpServer::new(modern.build().unwrap(), both, Arc::new(InPlace), [7; 32]);
+        let modern = Routes::new(modern, "/mcp");
+        let off = routes(HttpOptions::default());
+        for (path, expected) in [("/events", 0), ("/post", 0), ("/sse", 404), ("/post/", 404)] {
+            assert_eq!(status(&served, Method::GET, path), expected, "{path}");
+            assert_eq!(status(&modern, Method::GET, path), 404, "{path}");
+            assert_eq!(status(&off, Method::GET, path), 404, "{path}");
         }
     }
 

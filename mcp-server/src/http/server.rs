@@ -15,6 +15,7 @@ use mcp_proto::time::Now;
 
 use super::call::HttpCall;
 use super::options::HttpOptions;
+use super::pair::Taken;
 use super::posted::Reading;
 use super::reader::Reader;
 use super::shared::{Shared, busy};
@@ -119,6 +120,15 @@ impl HttpServer {
             return Err(Box::new(shared.denial(&Denied::Missing)));
         }
         let origin = origin.clone();
+        if let Some(pair) = &shared.pair
+            && let Some(place) = pair.place(parts.uri.path())
+        {
+            let taken = pair.admit(shared, now, place, parts, principal)?;
+            return Ok(match taken {
+                Taken::Stream(stream) => HttpCall::pair(Arc::clone(shared), origin, stream),
+                Taken::Message(reading) => HttpCall::reading(Arc::clone(shared), origin, *reading),
+            });
+        }
         match admit::admit(&shared.rules, parts) {
             Verdict::Respond(response) => Err(Box::new(response)),
             Verdict::Read(head) => {
@@ -145,6 +155,14 @@ impl HttpServer {
         }
     }
 
+    /// Whether requests to `path` are for HTTP+SSE, wherever the endpoint is. [`begin`](Self::begin) tells them by their
+    /// path.
+    #[must_use]
+    pub fn has_http_sse_at(&self, path: &str) -> bool {
+        let pair = self.shared.pair.as_ref();
+        pair.is_some_and(|pair| pair.place(path).is_some())
+    }
+
     /// Whether requests are taken.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -163,7 +181,7 @@ impl HttpServer {
         self.shared.calls.count()
     }
 
-    /// How many subscriptions and GET streams are open.
+    /// How many subscriptions and GET streams are open, HTTP+SSE included.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.shared.streams.count()

@@ -19,6 +19,7 @@ use mcp_proto::time::{Instant, Now};
 
 use super::gauge::{Bell, Gauge};
 use super::options::HttpOptions;
+use super::pair::Pair;
 use super::session::{Session, SessionCell, lock};
 use crate::call::Runtime;
 use crate::journal::Sealer;
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     pub(super) calls: Arc<Gauge>,
     pub(super) streams: Arc<Gauge>,
     pub(super) closing: Arc<Bell>,
+    /// The endpoints of HTTP+SSE, where they are served.
+    pub(super) pair: Option<Pair>,
     /// The protected-resource document and where it is found.
     pub(super) document: Option<Bytes>,
     metadata: Option<String>,
@@ -110,11 +113,15 @@ impl Shared {
             // Replicas that share the keys would not hear of a termination.
             sessions.max_tombstones = 0;
         }
+        let sealer = service.sealer(entropy.seed());
+        let pair = options.http_sse.clone();
+        let pair = pair.and_then(|pair| Pair::new(pair, service.config(), entropy.seed()));
         Self {
             runtime,
             rules,
             pace: Pace::from(limits),
-            sealer: service.sealer(entropy.seed()),
+            sealer,
+            pair,
             calls: Gauge::new(options.max_calls),
             streams: Gauge::new(options.max_streams),
             closing: Arc::default(),

@@ -76,8 +76,8 @@ pub(super) enum Place {
 
 /// What a request to the pair becomes.
 pub(super) enum Taken {
-    Stream(PairStream),
-    Message(Reading),
+    Stream(Box<PairStream>),
+    Message(Box<Reading>),
 }
 
 impl Pair {
@@ -120,7 +120,7 @@ impl Pair {
         match (place, &parts.method) {
             (Place::Stream, &Method::GET) => {
                 let opened = self.open(shared, now, parts, principal)?;
-                Ok(Taken::Stream(opened))
+                Ok(Taken::Stream(Box::new(opened)))
             }
             // Also what a client gets that tries the newer transport first, and then knows what to do.
             (Place::Stream, _) => Err(Box::new(not_allowed(
@@ -136,7 +136,7 @@ impl Pair {
                 let inbox = self.find(parts, principal.as_deref())?;
                 let extensions: Extensions = core::mem::take(&mut parts.extensions);
                 let reading = Reading::new(Arc::clone(shared), head, principal, extensions);
-                Ok(Taken::Message(reading.into_inbox(inbox)))
+                Ok(Taken::Message(Box::new(reading.into_inbox(inbox))))
             }
             (Place::Messages, _) => Err(Box::new(not_allowed(
                 "POST",
@@ -149,7 +149,7 @@ impl Pair {
         &self,
         shared: &Arc<Shared>,
         now: Now,
-        parts: &mut Parts,
+        parts: &Parts,
         principal: Option<Arc<Principal>>,
     ) -> Result<PairStream, Box<Response<Bytes>>> {
         if !accepts(&parts.headers).stream {

@@ -15,7 +15,7 @@ use mcp_proto::time::{Instant, Now};
 use super::inbox::Inbox;
 use super::{Key, PARAMETER, Pair};
 use crate::Principal;
-use crate::connection::{Connection, Sender};
+use crate::connection::Connection;
 use crate::http::gauge::{Permit, Watch};
 use crate::http::shared::Shared;
 
@@ -165,7 +165,5 @@ impl Drop for PairStream {
         if let Some(pair) = &self.shared.pair {
             pair.leave(self.key);
         }
-        // The calls end with the connection.
-        self.connection.set_sender(Sender::default());
     }
 }

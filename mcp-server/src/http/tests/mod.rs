@@ -2,6 +2,7 @@
 
 mod legacy;
 mod modern;
+mod pair;
 mod resume;
 mod security;
 

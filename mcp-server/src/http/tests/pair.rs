@@ -230,7 +230,7 @@ fn each_of_the_two_takes_its_method_and_the_endpoint_stays_what_it_is() {
         let seen = (reply.status(), reply.header("allow"));
         assert_eq!(seen, expected, "{method} {target}");
     }
-    assert_eq!(bench.initialize("2025-11-25").is_empty(), false);
+    assert!(!bench.initialize("2025-11-25").is_empty());
     assert_eq!(bench.modern(1, "tools/list", json!({})).status(), 200);
     assert_eq!(bench.server.streams(), 0);
 }
@@ -259,7 +259,7 @@ fn a_session_that_is_not_the_callers_is_404_whatever_the_reason() {
     for (principal, target) in [
         (Some("bob"), mine.place.clone()),
         (None, mine.place.clone()),
-        (Some("ada"), other.place.clone()),
+        (Some("ada"), other.place),
         (Some("ada"), format!("/messages?sessionId={forged}")),
         (Some("ada"), format!("{}&sessionId={id}", mine.place)),
         (Some("ada"), "/messages?sessionId=".to_owned()),
