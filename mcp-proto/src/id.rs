@@ -381,6 +381,9 @@ pub(crate) fn integral_float(token: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -388,5 +391,25 @@ mod tests {
         assert_eq!(CallId::new((0, 1)).as_u64(), 1 << 32);
         assert_eq!(CallId::new((3, 1)).as_u64(), (1 << 32) + 3);
         assert_eq!(CallId::new((u32::MAX, 7)).as_u64(), (7 << 32) + 0xffff_ffff);
+    }
+
+    #[test]
+    fn equal_ids_share_a_digest_and_others_hardly_ever_do() {
+        let digest = |token: &str| WireId::from_token(token).map(|id| id.digest());
+        for (one, other) in [
+            ("0", "-0"),
+            (r#""a/b""#, r#""a\/b""#),
+            (r#""\u00e9""#, "\"é\""),
+        ] {
+            assert!(digest(one).is_some());
+            assert_eq!(digest(one), digest(other), "{one} {other}");
+        }
+        let mut all: Vec<u32> = (0..1000_u64).map(|id| WireId::from(id).digest()).collect();
+        all.extend((0..1000).filter_map(|id| digest(&format!("\"request-{id}\""))));
+        all.extend((0..1000).filter_map(|id| digest(&format!("\"\\n{id}\""))));
+        all.sort_unstable();
+        all.dedup();
+        // Three thousand of four thousand million: a few at most would meet by chance.
+        assert!(all.len() > 2_990, "{}", all.len());
     }
 }
