@@ -38,12 +38,20 @@ pub(super) enum Transport {
     Unix,
     /// A child process.
     Stdio,
+    /// A child process that is asked to end by a signal.
+    Signals,
     Http,
 }
 
 impl Transport {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Stream, Self::Tcp, Self::Unix, Self::Stdio, Self::Http];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Stream,
+        Self::Tcp,
+        Self::Unix,
+        Self::Stdio,
+        Self::Signals,
+        Self::Http,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -51,6 +59,7 @@ impl Transport {
             Self::Tcp => "tcp",
             Self::Unix => "unix",
             Self::Stdio => "stdio",
+            Self::Signals => "signals",
             Self::Http => "http",
         }
     }
@@ -65,6 +74,7 @@ impl Transport {
             #[cfg(not(unix))]
             Self::Unix => false,
             Self::Stdio => subject.stdio.is_some(),
+            Self::Signals => subject.stdio.is_some() && subject.signals,
             Self::Http => subject.http.is_some(),
         }
     }
@@ -154,7 +164,7 @@ impl Case {
             service: None,
             ended,
         };
-        if self.transport == Transport::Stdio {
+        if matches!(self.transport, Transport::Stdio | Transport::Signals) {
             server.place = Place::Stdio(Process::start(settings, Stdio::piped()));
             return server;
         }

@@ -21,6 +21,7 @@ pub type Serve<Socket, Options, End> = fn(Socket, Service, Options, Gate) -> io:
 pub struct Subject {
     pub(super) name: &'static str,
     pub(super) stdio: Option<fn(Service) -> ExitCode>,
+    pub(super) signals: bool,
     pub(super) stream: Option<Serve<TcpStream, StreamOptions, Ended>>,
     pub(super) tcp: Option<Serve<TcpListener, ListenOptions, ()>>,
     #[cfg(unix)]
@@ -35,6 +36,7 @@ impl Subject {
         Self {
             name,
             stdio: None,
+            signals: true,
             stream: None,
             tcp: None,
             #[cfg(unix)]
@@ -43,11 +45,18 @@ impl Subject {
         }
     }
 
-    /// It can be a whole stdio process, signals included: `run` serves the standard streams until the client or a signal
-    /// ends it. The test program is its own child.
+    /// It can be a whole stdio process: `run` serves the standard streams until the client goes away or a signal (SIGTERM,
+    /// SIGINT, SIGHUP) asks it to end, which a second one insists on. The test program is its own child.
     #[must_use]
     pub const fn with_stdio(mut self, run: fn(Service) -> ExitCode) -> Self {
         self.stdio = Some(run);
+        self
+    }
+
+    /// Its stdio process leaves signals alone: they do what they always do.
+    #[must_use]
+    pub const fn without_signals(mut self) -> Self {
+        self.signals = false;
         self
     }
 

@@ -67,7 +67,7 @@ pub fn main(subject: Subject) -> ExitCode {
     if whole {
         for (transport, count) in &absent {
             println!(
-                "not applicable: {count} scenarios over {}: {} does not serve it",
+                "not applicable: {count} scenarios over {}, which {} does not have",
                 transport.name(),
                 subject.name
             );

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mcp_driver::Ended;
 use serde_json::json;
 
-use super::{BOTH, LINES, LISTENERS, SOCKETS};
+use super::{BOTH, LINES, LISTENERS, SOCKETS, STOPPABLE};
 use crate::driver::case::{Case, End, eventually};
 use crate::driver::messages::text;
 use crate::driver::settings::Settings;
@@ -16,7 +16,8 @@ pub(super) const ROWS: &[Scenario] = rows![
     (LINES, BOTH):
         calls_in_flight_at_the_end_of_the_input_are_answered,
         the_end_of_the_input_alone_ends_the_connection,
-        a_last_line_needs_no_end_and_half_a_message_is_none,
+        a_last_line_needs_no_end_and_half_a_message_is_none;
+    (STOPPABLE, BOTH):
         a_shutdown_answers_what_runs_and_ends,
         a_call_that_never_ends_does_not_keep_a_server_that_is_to_end,
         a_thread_that_never_ends_does_not_keep_a_server_that_is_to_end;

@@ -34,7 +34,13 @@ const BOTH: &[Era] = &[Era::Modern, Era::Legacy];
 const MODERN: &[Era] = &[Era::Modern];
 const LEGACY: &[Era] = &[Era::Legacy];
 
-const EVERYWHERE: &[Transport] = &Transport::ALL;
+const EVERYWHERE: &[Transport] = &[
+    Transport::Stream,
+    Transport::Tcp,
+    Transport::Unix,
+    Transport::Stdio,
+    Transport::Http,
+];
 /// What has the stdio framing.
 const LINES: &[Transport] = &[
     Transport::Stream,
@@ -44,8 +50,16 @@ const LINES: &[Transport] = &[
 ];
 /// What has the stdio framing and is served in the process of the client.
 const SOCKETS: &[Transport] = &[Transport::Stream, Transport::Tcp, Transport::Unix];
+/// The same, where its end can be asked for.
+const STOPPABLE: &[Transport] = &[
+    Transport::Stream,
+    Transport::Tcp,
+    Transport::Unix,
+    Transport::Signals,
+];
 const LISTENERS: &[Transport] = &[Transport::Tcp, Transport::Unix];
 const STDIO: &[Transport] = &[Transport::Stdio];
+const SIGNALS: &[Transport] = &[Transport::Signals];
 const HTTP: &[Transport] = &[Transport::Http];
 
 /// All of them.

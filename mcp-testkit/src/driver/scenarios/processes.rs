@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{MODERN, STDIO};
+use super::{MODERN, SIGNALS, STDIO};
 use crate::driver::case::{Case, End, Server, eventually};
 use crate::driver::messages::text;
 use crate::driver::settings::Settings;
@@ -20,8 +20,9 @@ pub(super) const ROWS: &[Scenario] = rows![
         an_output_that_nobody_reads_is_an_end,
         a_call_that_never_ends_does_not_keep_a_process_without_input,
         a_thread_that_never_ends_does_not_keep_a_process_without_input,
-        a_second_signal_ends_it_at_once,
         an_idle_process_uses_no_time;
+    (SIGNALS, MODERN):
+        a_second_signal_ends_it_at_once;
 ];
 
 fn stray_lines_land_on_stderr(case: &Case) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BOTH, LINES, MODERN};
+use super::{BOTH, LINES, MODERN, STOPPABLE};
 use crate::driver::case::Case;
 use crate::driver::fixture::WATCHED;
 use crate::driver::lines::Peer;
@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Scenario] = rows![
         a_change_is_told_while_the_connection_is_idle,
         a_change_of_a_list_is_told,
         nobody_is_told_what_they_no_longer_want;
-    (LINES, MODERN):
+    (STOPPABLE, MODERN):
         a_subscription_is_completed_when_the_server_ends;
 ];
 
