@@ -1,10 +1,12 @@
-//! What the calling thread does while others serve: it accepts, it stops, and it waits for the end.
+//! What the calling thread does while others serve: it accepts, it stops, it sees to it that no connection is without a
+//! leader, and it waits for the end.
 //!
-//! Owns the list of connections. Must never touch a byte of theirs.
+//! Owns the list of connections. Must never touch a byte of theirs, and never look at them while nothing moves.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mcp_driver::{Ended, is_about_one_peer};
@@ -19,40 +21,70 @@ use crate::stopper::Stopper;
 /// How long no connection is accepted after an error that no peer caused.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How far two looks at the connections are apart. A handler that is seen by both is no longer waited for.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// The calling thread, as the connections see it.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    bell: Arc<Bell>,
+    /// It looks at the connections, or is about to.
+    looking: AtomicBool,
+}
+
+impl Crew {
+    /// Something has ended.
+    pub(crate) fn ring(&self) {
+        self.bell.ring();
+    }
+
+    /// A leader goes into a handler; its counter says so already.
+    pub(crate) fn look_out(&self) {
+        if !self.looking.load(Ordering::SeqCst) && !self.looking.swap(true, Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+}
+
+/// One connection, and what the last look saw.
+struct Member {
+    line: Arc<dyn Led>,
+    seen: u64,
+    /// Another thread was sent for this number.
+    sent: Option<u64>,
+}
+
 /// See the module.
-pub(crate) struct Crew<'a> {
+pub(crate) struct Shift<'a> {
     runtime: &'a StdRuntime,
     stopper: &'a Stopper,
-    /// The calling thread sleeps here.
-    bell: Arc<Bell>,
-    lines: Vec<Arc<dyn Led>>,
+    crew: Arc<Crew>,
+    members: Vec<Member>,
+    next_look: Option<Instant>,
 }
 
 /// Accepts one connection, or says that there is none (`WouldBlock`).
-pub(crate) type Accept<'a> = &'a mut dyn FnMut(&Arc<Bell>) -> io::Result<Arc<dyn Led>>;
+pub(crate) type Accept<'a> = &'a mut dyn FnMut(&Arc<Crew>) -> io::Result<Arc<dyn Led>>;
 
-impl<'a> Crew<'a> {
+impl<'a> Shift<'a> {
     pub(crate) fn new(runtime: &'a StdRuntime, stopper: &'a Stopper) -> io::Result<Self> {
         let bell = Arc::new(Bell::new()?);
         stopper.tell(&bell);
         Ok(Self {
             runtime,
             stopper,
-            bell,
-            lines: Vec::new(),
+            crew: Arc::new(Crew {
+                bell,
+                looking: AtomicBool::new(false),
+            }),
+            members: Vec::new(),
+            next_look: None,
         })
     }
 
-    /// What a connection rings when it has ended.
-    pub(crate) const fn bell(&self) -> &Arc<Bell> {
-        &self.bell
-    }
-
-    fn add(&mut self, line: Arc<dyn Led>) -> io::Result<()> {
-        let led = Arc::clone(&line);
-        self.runtime.pool.lead(Box::new(move || led.lead()))?;
-        self.lines.push(line);
-        Ok(())
+    /// What the connections need of this thread.
+    pub(crate) const fn crew(&self) -> &Arc<Crew> {
+        &self.crew
     }
 
     /// Serves one connection until it ends.
@@ -70,52 +102,124 @@ impl<'a> Crew<'a> {
             if self.stopper.is_stopped() && !std::mem::replace(&mut stopping, true) {
                 line.shutdown();
             }
-            self.bell.doze(&mut [], None)?;
+            self.rest(&mut [], None)?;
         }
     }
 
-    /// Serves what a listener brings until it is stopped, at most `most` at once; then waits until all have ended.
+    /// Serves what a listener brings until it is stopped, at most `most` at once.
     pub(crate) fn listen(
-        mut self,
+        &mut self,
         listener: BorrowedFd<'_>,
         most: usize,
         accept: Accept<'_>,
     ) -> io::Result<()> {
         let mut paused: Option<Instant> = None;
         while !self.stopper.is_stopped() {
-            self.lines.retain(|line| line.ended().is_none());
+            self.forget_ended();
             let now = self.runtime.clock.instant();
             paused = paused.filter(|until| *until > now);
             let mut watched = [Watch::new(listener.as_fd(), PollFlags::IN)];
-            let full = self.lines.len() >= most.max(1);
+            let full = self.members.len() >= most.max(1);
             let count = usize::from(!full && paused.is_none());
-            let timeout = paused.map(|until| until.duration_since(now));
-            self.bell.doze(&mut watched[..count], timeout)?;
+            self.rest(&mut watched[..count], paused)?;
             if watched[0].revents.is_empty() {
                 continue;
             }
-            match accept(&self.bell).and_then(|line| self.add(line)) {
+            let crew = Arc::clone(&self.crew);
+            match accept(&crew).and_then(|line| self.add(line)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_about_one_peer(&error) => {}
                 Err(_) => paused = Some(self.runtime.clock.instant() + PAUSE),
                 Ok(()) => {}
             }
         }
-        self.drain()
+        Ok(())
     }
 
-    fn drain(mut self) -> io::Result<()> {
-        self.lines.iter().for_each(|line| line.shutdown());
+    /// Ends all connections gracefully and waits for it.
+    pub(crate) fn drain(mut self) -> io::Result<()> {
+        self.members
+            .iter()
+            .for_each(|member| member.line.shutdown());
         loop {
-            self.lines.retain(|line| line.ended().is_none());
-            if self.lines.is_empty() {
+            self.forget_ended();
+            if self.members.is_empty() {
                 return Ok(());
             }
             if self.stopper.is_stopped_now() {
-                self.lines.iter().for_each(|line| line.cut());
+                self.members.iter().for_each(|member| member.line.cut());
                 continue;
             }
-            self.bell.doze(&mut [], None)?;
+            self.rest(&mut [], None)?;
         }
+    }
+
+    fn add(&mut self, line: Arc<dyn Led>) -> io::Result<()> {
+        let seen = line.counter();
+        self.send(&line, seen)?;
+        self.members.push(Member {
+            line,
+            seen,
+            sent: None,
+        });
+        Ok(())
+    }
+
+    /// Gives a connection a leader.
+    fn send(&self, line: &Arc<dyn Led>, seen: u64) -> io::Result<()> {
+        let line = Arc::clone(line);
+        self.runtime
+            .pool
+            .lead(Box::new(move || line.take_over(seen)))
+    }
+
+    fn forget_ended(&mut self) {
+        self.members.retain(|member| member.line.ended().is_none());
+    }
+
+    /// Sleeps until something is to be done, at most to `until`, and looks after the leaders meanwhile.
+    fn rest(&mut self, watched: &mut [Watch<'_>], until: Option<Instant>) -> io::Result<()> {
+        let clock = self.runtime.clock;
+        let look = self
+            .crew
+            .looking
+            .load(Ordering::SeqCst)
+            .then(|| *self.next_look.get_or_insert_with(|| clock.instant() + LOOK));
+        let until = [look, until].into_iter().flatten().min();
+        let timeout = until.map(|until| clock.until(until));
+        self.crew.bell.doze(watched, timeout)?;
+        if self.next_look.is_some_and(|at| at <= clock.instant()) {
+            self.look();
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        let mut moved = false;
+        let mut members = std::mem::take(&mut self.members);
+        for member in &mut members {
+            let counter = member.line.counter();
+            if counter != std::mem::replace(&mut member.seen, counter) {
+                moved = true;
+            } else if counter % 2 == 1 {
+                moved = true;
+                if member.sent != Some(counter) && self.send(&member.line, counter).is_ok() {
+                    member.sent = Some(counter);
+                }
+            }
+        }
+        self.members = members;
+        if !moved {
+            self.crew.looking.store(false, Ordering::SeqCst);
+            // Who went into a handler just now may not have seen that.
+            moved = self
+                .members
+                .iter()
+                .any(|member| member.line.counter() % 2 == 1);
+            if moved {
+                self.crew.looking.store(true, Ordering::SeqCst);
+            }
+        }
+        self.next_look = moved.then(|| self.runtime.clock.instant() + LOOK);
     }
 }

@@ -1,20 +1,87 @@
 //! One connection and the thread that leads it.
 //!
-//! Owns the loop: poll what can be done, sleep until more can be. Must never hold its lock while it sleeps.
+//! Owns the loop: poll what can be done, run the handlers that are ready, sleep until there is more to do. Must never hold
+//! its lock while it sleeps or while a handler runs.
+//!
+//! # Who runs what
+//!
+//! The thread that leads a connection runs its handlers in place: a call costs no hand-over and no other thread. Before each
+//! handler it lets the connection go and says so in a counter, which is odd as long as a handler runs. The [crew](crate::crew)
+//! looks at the counters once in a while, as long as anything moves; one that stays the same odd number between two looks
+//! belongs to a handler that takes long. Another thread then takes the connection over: it reads, writes and runs the calls
+//! that come after. The former leader keeps the one call that it is in, brings its outcome back and returns to the pool.
+//!
+//! ```text
+//! leader  ── poll ── handler ── poll ── handler ……………………………………… put back, done
+//! crew                                     look   look again: stuck
+//! another                                            └── takes over ── poll ── handler ── …
+//! ```
+//!
+//! So no handler delays another call for longer than about two looks, whether it awaits, computes or blocks. Each handler
+//! needs a permit while it runs, so there are never more stuck threads than permits; beyond, calls wait, while the
+//! connections still read, write, cancel and answer what needs no handler.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use mcp_driver::{Deadline, Ended, Pump, StreamOptions, SystemClock};
-use mcp_server::Machine;
+use mcp_driver::{Deadline, Ended, Pump, StreamOptions};
+use mcp_server::proto::outbox::Outbox;
+use mcp_server::proto::time::Now;
+use mcp_server::{Connection, Job, Machine};
 
 use crate::bell::Bell;
+use crate::crew::Crew;
 use crate::duplex::Duplex;
+use crate::pool::Permit;
+use crate::runtime::StdRuntime;
+
+/// How long finished answers may wait for those of the calls that were read together with them.
+const TOGETHER: Duration = Duration::from_micros(500);
+
+/// A machine whose handlers may be run outside of it.
+pub(crate) trait Yielding: Machine + Send + 'static {
+    type Job: Send;
+    /// No more than so many calls are to wait for being run before reading stops.
+    fn defer(&mut self, at_most: usize);
+    fn take_job(&mut self) -> Option<Self::Job>;
+    fn run(job: &mut Self::Job, now: Now);
+    fn put_back(&mut self, job: Self::Job, now: Now, out: &mut Outbox);
+    /// Jobs that are out take long.
+    fn attend(&mut self);
+}
+
+impl Yielding for Connection {
+    type Job = Job;
+
+    fn defer(&mut self, at_most: usize) {
+        self.defer_calls(at_most);
+    }
+
+    fn take_job(&mut self) -> Option<Job> {
+        Self::take_job(self)
+    }
+
+    fn run(job: &mut Job, now: Now) {
+        job.run(now);
+    }
+
+    fn put_back(&mut self, job: Job, now: Now, out: &mut Outbox) {
+        Self::put_back(self, job, now, out);
+    }
+
+    fn attend(&mut self) {
+        self.attend_jobs();
+    }
+}
 
 /// A connection, whatever runs on it.
 pub(crate) trait Led: Send + Sync {
-    /// Leads it on this thread until it ends.
-    fn lead(self: Arc<Self>);
+    /// Leads it on this thread, unless it has moved on since it was `seen`.
+    fn take_over(self: Arc<Self>, seen: u64);
+    /// Odd while its leader is inside a handler. Another number each time.
+    fn counter(&self) -> u64;
     /// Starts a graceful end.
     fn shutdown(&self);
     /// Drops what runs on it.
@@ -24,69 +91,70 @@ pub(crate) trait Led: Send + Sync {
 }
 
 /// See the module.
-pub(crate) struct Line<M> {
+pub(crate) struct Line<M: Yielding> {
     /// Whoever leads sleeps here.
     bell: Arc<Bell>,
-    /// Rung at the end.
-    crew: Arc<Bell>,
-    clock: SystemClock,
+    crew: Arc<Crew>,
+    runtime: StdRuntime,
+    /// Written under the lock only.
+    counter: AtomicU64,
     state: Mutex<State<M>>,
 }
 
-struct State<M> {
+struct State<M: Yielding> {
     /// Until the end.
     live: Option<Live<M>>,
+    /// Which leader it is: the one that finds another number here leads no longer.
+    turn: u64,
     ended: Option<Ended>,
 }
 
-struct Live<M> {
+struct Live<M: Yielding> {
     pump: Pump<M>,
     stream: Duplex,
     alarm: Deadline,
+    /// A call for which there was no permit.
+    held: Option<M::Job>,
 }
 
-impl<M: Machine> Line<M> {
+type Locked<'a, M> = MutexGuard<'a, State<M>>;
+
+impl<M: Yielding> Line<M> {
     pub(crate) fn new(
-        machine: M,
+        mut machine: M,
         stream: Duplex,
         options: StreamOptions,
-        clock: SystemClock,
-        crew: Arc<Bell>,
+        runtime: StdRuntime,
+        crew: Arc<Crew>,
     ) -> std::io::Result<Self> {
+        machine.defer(1);
         Ok(Self {
             bell: Arc::new(Bell::new()?),
             crew,
-            clock,
+            counter: AtomicU64::new(0),
             state: Mutex::new(State {
                 live: Some(Live {
                     pump: Pump::new(machine, options),
                     stream,
-                    alarm: Deadline::new(clock),
+                    alarm: Deadline::new(runtime.clock),
+                    held: None,
                 }),
+                turn: 0,
                 ended: None,
             }),
+            runtime,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<M>> {
+    fn lock(&self) -> Locked<'_, M> {
+        // No handler runs under it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The end: the descriptors are closed and what runs is dropped before anybody hears of it.
-    fn end(&self, mut state: MutexGuard<'_, State<M>>, ended: Ended) {
-        let live = state.live.take();
-        drop(state);
-        drop(live);
-        self.lock().ended.get_or_insert(ended);
-        self.crew.ring();
-    }
-}
-
-impl<M: Machine + Send> Led for Line<M> {
-    fn lead(self: Arc<Self>) {
+    fn lead<'a>(&'a self, mut state: Locked<'a, M>) {
         let waker = Waker::from(Arc::clone(&self.bell));
         let mut cx = Context::from_waker(&waker);
-        let mut state = self.lock();
+        let mut turn = state.turn;
         loop {
             let Some(live) = &mut state.live else {
                 return;
@@ -96,7 +164,17 @@ impl<M: Machine + Send> Led for Line<M> {
             if let Poll::Ready(ended) = polled {
                 return self.end(state, ended);
             }
-            let timeout = live.alarm.at().map(|at| self.clock.until(at));
+            let Some((next, ran)) = self.run_jobs(state, &mut turn, &mut cx) else {
+                return;
+            };
+            state = next;
+            if ran {
+                continue;
+            }
+            let Some(live) = &mut state.live else {
+                return;
+            };
+            let timeout = live.alarm.at().map(|at| self.runtime.clock.until(at));
             let interest = live.stream.interest();
             drop(state);
             let told = interest.wait(|watched| self.bell.doze(watched, timeout));
@@ -110,6 +188,118 @@ impl<M: Machine + Send> Led for Line<M> {
                 }
             }
         }
+    }
+
+    /// Runs what is ready. Says whether there was anything that makes another poll worthwhile; `None` if somebody else leads
+    /// now, or nobody has to.
+    fn run_jobs<'a>(
+        &'a self,
+        mut state: Locked<'a, M>,
+        turn: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Option<(Locked<'a, M>, bool)> {
+        let clock = self.runtime.clock;
+        let mut start = None;
+        loop {
+            let live = state.live.as_mut()?;
+            let starved = live.held.is_some();
+            let job = live.held.take();
+            let Some(mut job) = job.or_else(|| live.pump.machine().take_job()) else {
+                return Some((state, start.is_some()));
+            };
+            let Some(permit) = self.runtime.pool.permit(cx.waker()) else {
+                live.held = Some(job);
+                // Without handlers there is still much to be read: cancellations, for one.
+                live.pump.machine().defer(usize::MAX);
+                return Some((state, !starved || start.is_some()));
+            };
+            if starved {
+                live.pump.machine().defer(1);
+            }
+            let now = clock.now();
+            let started = *start.get_or_insert(now.instant);
+            self.enter();
+            drop(state);
+            M::run(&mut job, now);
+            state = self.come_back(job, turn, permit)?;
+            let live = state.live.as_mut()?;
+            let now = clock.now();
+            if now.instant.duration_since(started) > TOGETHER {
+                return Some((state, true));
+            }
+            let (machine, input, out) = live.pump.parts();
+            if !input.is_empty() {
+                machine.poll(cx, now, input, out);
+            }
+        }
+    }
+
+    /// The leader goes into a handler. Under the lock.
+    fn enter(&self) {
+        let counter = self.counter.load(Ordering::Relaxed);
+        self.counter.store(counter + 1, Ordering::SeqCst);
+        self.crew.look_out();
+    }
+
+    /// A handler is back. `None` if there is nothing left to lead for this thread.
+    fn come_back(&self, job: M::Job, turn: &mut u64, permit: Permit<'_>) -> Option<Locked<'_, M>> {
+        let mut state = self.lock();
+        let Some(live) = &mut state.live else {
+            drop(state);
+            drop(job);
+            return None;
+        };
+        let now = self.runtime.clock.now();
+        let (machine, _, out) = live.pump.parts();
+        machine.put_back(job, now, out);
+        drop(permit);
+        let counter = self.counter.load(Ordering::Relaxed);
+        if state.turn == *turn {
+            self.counter.store(counter + 1, Ordering::SeqCst);
+            return Some(state);
+        }
+        if counter % 2 == 1 {
+            // Whoever leads is inside a handler, and this thread is not.
+            *turn = self.succeed(&mut state);
+            return Some(state);
+        }
+        drop(state);
+        self.bell.ring();
+        None
+    }
+
+    /// Makes this thread the leader, and says which.
+    fn succeed(&self, state: &mut State<M>) -> u64 {
+        let counter = self.counter.load(Ordering::Relaxed);
+        self.counter.store((counter | 1) + 1, Ordering::SeqCst);
+        state.turn += 1;
+        if let Some(live) = &mut state.live {
+            live.pump.machine().attend();
+        }
+        state.turn
+    }
+
+    /// The end: the descriptors are closed and what runs is dropped before anybody hears of it.
+    fn end(&self, mut state: Locked<'_, M>, ended: Ended) {
+        let live = state.live.take();
+        drop(state);
+        drop(live);
+        self.lock().ended.get_or_insert(ended);
+        self.crew.ring();
+    }
+}
+
+impl<M: Yielding> Led for Line<M> {
+    fn take_over(self: Arc<Self>, seen: u64) {
+        let mut state = self.lock();
+        if self.counter() == seen && state.live.is_some() {
+            self.succeed(&mut state);
+            self.lead(state);
+        }
+    }
+
+    fn counter(&self) -> u64 {
+        self.counter.load(Ordering::SeqCst)
     }
 
     fn shutdown(&self) {

@@ -1,9 +1,8 @@
 //! The threads: for connections, for handlers that run elsewhere, and for nothing else.
 //!
-//! Owns the threads and the permits of handlers. A connection that has to be led gets a thread whatever else happens
-//! (listeners bound how many there are); handlers, wherever they run, need a permit, and there are only so many. Threads
-//! start when they are needed and end when they have been idle for a while. Must never let a panic end a thread that
-//! others count on.
+//! Owns the threads and the permits of handlers. What somebody else bounds gets a thread whatever happens: connections that
+//! have to be led, blocking work that was admitted. Other handlers need a permit, wherever they run. Threads start when they
+//! are needed and end when they have been idle for a while. Must never let a panic end a thread that others count on.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,11 +35,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Needs a thread and no permit.
+    /// Needs a thread and no permit: connections, mostly.
     leads: VecDeque<Work>,
     /// Needs a permit, too.
-    handlers: VecDeque<Ticket>,
-    next: u64,
+    handlers: VecDeque<Work>,
     /// Connections that wait for a permit.
     connections: VecDeque<Waker>,
     idle: usize,
@@ -48,18 +46,14 @@ struct State {
     called: usize,
 }
 
-struct Ticket {
-    number: u64,
-    work: Work,
-}
-
 /// The right to run a handler.
-pub(crate) struct Permit(Pool);
+pub(crate) struct Permit<'a>(&'a Pool);
 
-impl Drop for Permit {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.0.permits.fetch_add(1, Ordering::SeqCst);
-        if self.0.0.waiting.load(Ordering::SeqCst) > 0 {
+        let shared = &self.0.0;
+        shared.permits.fetch_add(1, Ordering::SeqCst);
+        if shared.waiting.load(Ordering::SeqCst) > 0 {
             self.0.hand_on();
         }
     }
@@ -81,64 +75,53 @@ impl Pool {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets a thread for a connection.
+    /// Gets a thread for work that is bounded elsewhere. Without one the work is dropped.
     pub(crate) fn lead(&self, work: Work) -> io::Result<()> {
         let mut state = self.lock();
         state.leads.push_back(work);
         if self.call(&mut state) {
             return Ok(());
         }
-        state.leads.pop_back();
+        let work = state.leads.pop_back();
+        drop(state);
+        drop(work);
         Err(io::Error::new(
             io::ErrorKind::OutOfMemory,
             "the operating system has no more threads to give",
         ))
     }
 
-    /// Runs a handler as soon as there is a permit. The number names it while it waits.
-    pub(crate) fn handle(&self, work: Work) -> u64 {
+    /// Does what takes no time on some thread, when one comes by at the latest.
+    pub(crate) fn do_soon(&self, work: Work) {
         let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        state.handlers.push_back(Ticket { number, work });
+        state.leads.push_back(work);
+        self.call(&mut state);
+    }
+
+    /// Runs a handler as soon as there is a permit.
+    pub(crate) fn handle(&self, work: Work) {
+        let mut state = self.lock();
+        state.handlers.push_back(work);
         self.0.waiting.fetch_add(1, Ordering::SeqCst);
         if self.0.permits.load(Ordering::SeqCst) > 0 {
             // Without a thread it waits for the next one that comes by.
             self.call(&mut state);
         }
-        number
-    }
-
-    /// Gives up a handler that waits.
-    pub(crate) fn forget(&self, number: u64) {
-        let mut state = self.lock();
-        let place = state
-            .handlers
-            .iter()
-            .position(|ticket| ticket.number == number);
-        let gone = place.and_then(|place| state.handlers.remove(place));
-        if gone.is_some() {
-            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-        }
-        drop(state);
-        // Outside of the lock: it owns what its caller gave.
-        drop(gone);
     }
 
     /// A permit, if one is free.
-    pub(crate) fn try_permit(&self) -> Option<Permit> {
+    pub(crate) fn try_permit(&self) -> Option<Permit<'_>> {
         let taken = self
             .0
             .permits
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
                 free.checked_sub(1)
             });
-        taken.is_ok().then(|| Permit(self.clone()))
+        taken.is_ok().then_some(Permit(self))
     }
 
     /// A permit, or `waker` is told when it is worth trying again.
-    #[cfg(any())]
-    pub(crate) fn permit(&self, waker: &Waker) -> Option<Permit> {
+    pub(crate) fn permit(&self, waker: &Waker) -> Option<Permit<'_>> {
         if let Some(permit) = self.try_permit() {
             return Some(permit);
         }
@@ -196,10 +179,10 @@ impl Pool {
                 && let Some(permit) = self.try_permit()
             {
                 // Connections that wait for a permit have their turn in between.
-                while let Some(ticket) = state.handlers.pop_front() {
+                while let Some(work) = state.handlers.pop_front() {
                     self.0.waiting.fetch_sub(1, Ordering::SeqCst);
                     drop(state);
-                    run(ticket.work);
+                    run(work);
                     state = self.lock();
                     if !state.connections.is_empty() {
                         break;

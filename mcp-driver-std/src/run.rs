@@ -14,7 +14,9 @@ use crate::stopper::Stopper;
 
 /// Serves until the client ends it, as the process's arguments say: nothing or `--stdio` for standard input and output.
 ///
-/// Messages for people go to stderr.
+/// With the feature `signals`, SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once; in every case it returns
+/// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment. Messages for people go
+/// to stderr.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -26,11 +28,45 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
     serve_as_asked(server, run_stdio, http)
 }
 
-/// Serves standard input and output until the client goes away. Blocks.
+/// Serves standard input and output until the client goes away or, with the feature `signals`, a signal comes. Blocks.
 ///
 /// # Errors
 /// When the standard streams cannot be taken.
 pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
     let stopper = Stopper::new();
+    mind_signals(&stopper)?;
     serve_stdio_until(server, StreamOptions::default(), &stopper).map(drop)
+}
+
+/// The first signal asks for a graceful end, the second one insists. For the rest of the process.
+#[cfg(all(unix, feature = "signals"))]
+fn mind_signals(stopper: &Stopper) -> io::Result<()> {
+    use std::io::Read;
+
+    let (signals, mut socket) = mcp_driver::Signals::listen()?;
+    let stopper = stopper.clone();
+    std::thread::Builder::new()
+        .name("mcp-signals".to_owned())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            let _signals = signals;
+            for stop in [Stopper::stop, Stopper::stop_now] {
+                if socket.read_exact(&mut [0]).is_err() {
+                    return;
+                }
+                stop(&stopper);
+            }
+            // Whoever still asks has been heard.
+            std::thread::park();
+        })?;
+    Ok(())
+}
+
+#[cfg(not(all(unix, feature = "signals")))]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the same signature with and without the feature"
+)]
+fn mind_signals(_: &Stopper) -> io::Result<()> {
+    Ok(())
 }

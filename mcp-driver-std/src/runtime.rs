@@ -2,14 +2,17 @@
 //!
 //! Owns the mapping from `#[tool(spawn)]` and `#[tool(blocking)]` to the pool, and the one clock of everything that runs
 //! here. Must never keep what nobody waits for: work that waits for its turn leaves the queue when its call is over.
+//!
+//! Blocking handlers and all others have a bound each, of the same size: so blocking work never keeps a plain handler
+//! waiting.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use mcp_driver::{DEFAULT_BLOCKING_THREADS, SystemClock};
+use mcp_driver::{Admission, DEFAULT_BLOCKING_THREADS, Job, Permits, SystemClock};
 use mcp_server::proto::time::Instant;
 use mcp_server::{Blocking, BoxFuture, Runtime};
 
@@ -21,6 +24,7 @@ use crate::timers::Timers;
 pub struct StdRuntime {
     pub(crate) pool: Pool,
     pub(crate) clock: SystemClock,
+    blocking: Permits,
     timers: Arc<Timers>,
 }
 
@@ -31,48 +35,61 @@ impl Default for StdRuntime {
 }
 
 impl StdRuntime {
-    /// A runtime in which at most [`DEFAULT_BLOCKING_THREADS`] handlers run at once.
+    /// A runtime with [`DEFAULT_BLOCKING_THREADS`].
     #[must_use]
     pub fn new() -> Self {
         Self::with_blocking_threads(DEFAULT_BLOCKING_THREADS)
     }
 
-    /// A runtime in which at most `threads` handlers run at once, each on a thread of its own; further ones wait for their
-    /// turn. Nothing is started before it is needed.
+    /// A runtime in which at most `threads` handlers that are marked `blocking` run at once, and as many others; further ones
+    /// wait for their turn. Nothing is started before it is needed.
     #[must_use]
     pub fn with_blocking_threads(threads: usize) -> Self {
         let clock = SystemClock::start();
         Self {
             pool: Pool::new(threads),
+            blocking: Permits::new(threads),
             clock,
             timers: Arc::new(Timers::new(clock)),
         }
     }
 }
 
+impl StdRuntime {
+    /// Runs a job on a thread of its own, or here if there is none to be had.
+    fn run_blocking(pool: &Pool, job: Job) {
+        let job = Arc::new(Mutex::new(Some(job)));
+        let run = |job: &Mutex<Option<Job>>| {
+            let job = job.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(job) = job {
+                job.run();
+            }
+        };
+        let theirs = Arc::clone(&job);
+        if pool.lead(Box::new(move || run(&theirs))).is_err() {
+            run(&job);
+        }
+    }
+}
+
 impl Runtime for StdRuntime {
     fn spawn(&self, future: BoxFuture<()>) {
-        let task = Arc::new(Task {
-            future: Mutex::new(Some(future)),
-            state: AtomicU8::new(IDLE),
-            pool: self.pool.clone(),
-        });
-        task.wake();
+        Task::spawn(&self.pool, true, future);
     }
 
     fn spawn_blocking(&self, work: Blocking) {
-        let waits = Arc::new(Waits {
-            state: Mutex::new((Some(work), None)),
-            pool: self.pool.clone(),
-        });
-        let turn = Arc::clone(&waits);
-        let number = self.pool.handle(Box::new(move || {
-            let work = turn.take();
-            if let Some(work) = work {
-                work.run();
+        match self.blocking.admit(work) {
+            Admission::Now(job) => Self::run_blocking(&self.pool, job),
+            Admission::Later(queued) => {
+                let pool = self.pool.clone();
+                let wait = async move {
+                    if let Some(job) = queued.await {
+                        Self::run_blocking(&pool, job);
+                    }
+                };
+                Task::spawn(&self.pool, false, Box::pin(wait));
             }
-        }));
-        waits.watch(number);
+        }
     }
 
     fn clock(&self) -> Option<Instant> {
@@ -84,53 +101,6 @@ impl Runtime for StdRuntime {
     }
 }
 
-/// Blocking work until it gets its thread.
-struct Waits {
-    /// The work, and its number in the queue once that is known.
-    state: Mutex<(Option<Blocking>, Option<u64>)>,
-    pool: Pool,
-}
-
-impl Waits {
-    fn take(&self) -> Option<Blocking> {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .take()
-    }
-
-    fn watch(self: &Arc<Self>, number: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(number);
-        self.look();
-    }
-
-    /// Drops the work if nobody waits for it any more; otherwise this is called again when that may be so.
-    fn look(self: &Arc<Self>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(work), Some(number)) = &mut *state else {
-            return;
-        };
-        let waker = Waker::from(Arc::clone(self));
-        let over = pin!(work.unwanted()).poll(&mut Context::from_waker(&waker));
-        if over.is_pending() {
-            return;
-        }
-        let number = *number;
-        let gone = state.0.take();
-        drop(state);
-        drop(gone);
-        self.pool.forget(number);
-    }
-}
-
-impl Wake for Waits {
-    /// Called when a call is over, outside of all locks of the framework.
-    fn wake(self: Arc<Self>) {
-        self.look();
-    }
-}
-
 const IDLE: u8 = 0;
 const QUEUED: u8 = 1;
 const RUNNING: u8 = 2;
@@ -139,12 +109,24 @@ const AGAIN: u8 = 3;
 
 /// A future that is polled on the pool.
 struct Task {
+    /// What it runs is somebody's, and may take any time.
+    is_handler: bool,
     future: Mutex<Option<BoxFuture<()>>>,
     state: AtomicU8,
     pool: Pool,
 }
 
 impl Task {
+    fn spawn(pool: &Pool, is_handler: bool, future: BoxFuture<()>) {
+        let task = Arc::new(Self {
+            is_handler,
+            future: Mutex::new(Some(future)),
+            state: AtomicU8::new(IDLE),
+            pool: pool.clone(),
+        });
+        task.wake();
+    }
+
     fn run(self: Arc<Self>) {
         self.state.store(RUNNING, Ordering::SeqCst);
         let waker = Waker::from(Arc::clone(&self));
@@ -174,7 +156,13 @@ impl Task {
 
     fn queue(self: Arc<Self>) {
         let pool = self.pool.clone();
-        pool.handle(Box::new(move || self.run()));
+        let is_handler = self.is_handler;
+        let work = Box::new(move || self.run());
+        if is_handler {
+            pool.handle(work);
+        } else {
+            pool.do_soon(work);
+        }
     }
 }
 

@@ -13,8 +13,7 @@ use mcp_driver::stdio::Channel;
 use mcp_driver::{Ended, ListenOptions, StreamOptions, refuse_remote, seed};
 use mcp_server::{Connection, IntoService, Runtime, Service};
 
-use crate::bell::Bell;
-use crate::crew::Crew;
+use crate::crew::{Crew, Shift};
 use crate::duplex::Duplex;
 use crate::line::{Led, Line};
 use crate::runtime::StdRuntime;
@@ -87,7 +86,7 @@ pub fn serve_io_until<S: IntoService>(
 /// # Errors
 /// When the listener is beyond loopback without [`ListenOptions::allow_remote`], or the server does not compile.
 pub fn serve_tcp<S: IntoService>(
-    listener: &TcpListener,
+    listener: TcpListener,
     service: S,
     options: ListenOptions,
     stopper: &Stopper,
@@ -100,7 +99,7 @@ pub fn serve_tcp<S: IntoService>(
 /// # Errors
 /// When the server does not compile.
 pub fn serve_unix<S: IntoService>(
-    listener: &UnixListener,
+    listener: UnixListener,
     service: S,
     options: ListenOptions,
     stopper: &Stopper,
@@ -151,14 +150,14 @@ impl StdRuntime {
     /// The same.
     pub fn serve_tcp<S: IntoService>(
         &self,
-        listener: &TcpListener,
+        listener: TcpListener,
         service: S,
         options: ListenOptions,
         stopper: &Stopper,
     ) -> io::Result<()> {
         refuse_remote(listener.local_addr()?, &options)?;
         listener.set_nonblocking(true)?;
-        self.serve_listener(listener, service, options, stopper, || {
+        self.serve_listener(listener, service, options, stopper, |listener| {
             let (stream, _) = listener.accept()?;
             // Answers are small and latency matters; failing to say so is harmless.
             let _ = stream.set_nodelay(true);
@@ -172,13 +171,13 @@ impl StdRuntime {
     /// The same.
     pub fn serve_unix<S: IntoService>(
         &self,
-        listener: &UnixListener,
+        listener: UnixListener,
         service: S,
         options: ListenOptions,
         stopper: &Stopper,
     ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.serve_listener(listener, service, options, stopper, || {
+        self.serve_listener(listener, service, options, stopper, |listener| {
             let (stream, _) = listener.accept()?;
             Ok((stream.try_clone()?.into(), stream.into()))
         })
@@ -191,28 +190,31 @@ impl StdRuntime {
         options: StreamOptions,
         stopper: &Stopper,
     ) -> io::Result<Ended> {
-        let crew = Crew::new(self, stopper)?;
-        let line = self.line(service, stream, options, crew.bell())?;
-        crew.serve(line)
+        let shift = Shift::new(self, stopper)?;
+        let line = self.line(service, stream, options, shift.crew())?;
+        shift.serve(line)
     }
 
-    fn serve_listener<S: IntoService>(
+    fn serve_listener<S: IntoService, L: AsFd>(
         &self,
-        listener: &impl AsFd,
+        listener: L,
         service: S,
         options: ListenOptions,
         stopper: &Stopper,
-        mut accept: impl FnMut() -> io::Result<(OwnedFd, OwnedFd)>,
+        accept: impl Fn(&L) -> io::Result<(OwnedFd, OwnedFd)>,
     ) -> io::Result<()> {
         let service = service.into_service().map_err(io::Error::other)?;
-        let crew = Crew::new(self, stopper)?;
-        crew.listen(listener.as_fd(), options.max_connections, &mut |bell| {
-            let (reader, writer) = accept()?;
+        let mut shift = Shift::new(self, stopper)?;
+        shift.listen(listener.as_fd(), options.max_connections, &mut |crew| {
+            let (reader, writer) = accept(&listener)?;
             // Both are one socket.
             make_nonblocking(&reader)?;
             let stream = Duplex::new((reader, false), (writer, false));
-            self.line(service.clone(), stream, options.stream.clone(), bell)
-        })
+            self.line(service.clone(), stream, options.stream.clone(), crew)
+        })?;
+        // From now on connections are refused.
+        drop(listener);
+        shift.drain()
     }
 
     fn line(
@@ -220,11 +222,11 @@ impl StdRuntime {
         service: Service,
         stream: Duplex,
         options: StreamOptions,
-        bell: &Arc<Bell>,
+        crew: &Arc<Crew>,
     ) -> io::Result<Arc<dyn Led>> {
         let runtime: Arc<dyn Runtime> = Arc::new(self.clone());
         let connection = Connection::new(service, runtime, seed()?);
-        let line = Line::new(connection, stream, options, self.clock, Arc::clone(bell))?;
+        let line = Line::new(connection, stream, options, self.clone(), Arc::clone(crew))?;
         Ok(Arc::new(line))
     }
 }

@@ -35,6 +35,8 @@ pub use insist::{Asked, until_insisted};
 pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};
 pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
+#[cfg(all(unix, feature = "signals"))]
+pub use signals::Signals;
 pub use signals::ignored_signals;
 pub use stream::{Scratch, Written, write_from, write_pieces};
 
