@@ -105,6 +105,16 @@ impl ListenerHandle {
     }
 }
 
+#[cfg(feature = "http")]
+impl ListenerHandle {
+    /// How serving ended; `None` while it has not.
+    #[must_use]
+    pub fn report(&self) -> Option<mcp_driver::http::Report> {
+        self.is_over()
+            .then(|| mcp_driver::http::Report::new(self.dropped()))
+    }
+}
+
 /// One connection that was given to the loop. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct ConnectionHandle {

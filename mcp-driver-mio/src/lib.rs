@@ -7,7 +7,9 @@
 //!
 //! - [`EventLoop`] owns a poll: [`run`](EventLoop::run) it, or call [`poll_once`](EventLoop::poll_once) from outside;
 //! - [`Driver`] is the same inside of a host's own mio loop, with tokens that do not collide with the host's;
-//! - [`Driver::serve_tcp`] and its siblings say what is served.
+//! - [`Driver::serve_tcp`] and its siblings say what is served: byte streams with the framing of stdio, and Streamable HTTP
+//!   (feature `http`, on by default; HTTP/1.1 without TLS);
+//! - [`run()`] is a whole process that reads its arguments and minds its signals.
 //!
 //! # Handlers
 //! Synchronous handlers run on the loop's thread, and futures are polled there: neither may block. `#[tool(blocking)]` goes to
@@ -19,12 +21,18 @@ mod connection;
 mod driver;
 mod event_loop;
 mod handle;
+#[cfg(feature = "http")]
+mod http;
 mod lines;
 mod listener;
+mod options;
 mod queue;
 mod readiness;
+mod run;
 mod runtime;
 mod serve;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 mod slab;
 #[cfg(unix)]
 mod stdio;
@@ -32,9 +40,17 @@ mod timers;
 mod tokens;
 mod wire;
 
-pub use driver::{Driver, LoopOptions};
+pub use driver::Driver;
 pub use event_loop::EventLoop;
 pub use handle::{ConnectionHandle, ListenerHandle, LoopHandle};
-pub use mcp_driver::{Ended, ListenOptions, NoEntropy, StreamOptions};
+#[cfg(feature = "http")]
+pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
+pub use mcp_driver::{
+    DEFAULT_BLOCKING_THREADS, Ended, Job, ListenOptions, NoEntropy, StreamOptions,
+};
+pub use options::LoopOptions;
+#[cfg(feature = "http")]
+pub use run::run_http;
+pub use run::{run, run_stdio, run_with};
 pub use runtime::LoopRuntime;
 pub use tokens::Tokens;

@@ -20,9 +20,6 @@ use crate::wire::{Connected, Socket};
 /// How many connections are accepted before others have their turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 16;
 
-/// How long a listener rests after an error that no peer caused: descriptors may be free again by then.
-pub(crate) const REST: Duration = Duration::from_millis(250);
-
 /// Makes the machines of a listener's connections.
 pub(crate) trait Endpoint: Send {
     type Machine: Machine + Send + 'static;
@@ -39,6 +36,11 @@ pub(crate) trait Endpoint: Send {
 
     /// The end begins: no connection is accepted any more.
     fn end(&self) {}
+
+    /// How long a peer may be silent on the network; `None` where the network is not watched.
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A listening socket of mio's.
@@ -109,6 +111,9 @@ impl<L: Accept, E: Endpoint> Door for Listening<L, E> {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         let socket = listener.accept()?;
+        if let Some(limit) = self.endpoint.silence() {
+            socket.notice_silence(limit);
+        }
         let machine = self.endpoint.open()?;
         Ok(Box::new(Connection::new(
             machine,

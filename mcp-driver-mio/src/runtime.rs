@@ -11,14 +11,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use mcp_driver::SystemClock;
+use mcp_driver::{Admission, Job, Permits, SystemClock};
 use mcp_server::proto::time::Instant;
 use mcp_server::{Blocking, BoxFuture, Runtime};
 
 use crate::queue::Queue;
 
-/// Where work goes that blocks.
-pub(crate) type Pool = Arc<dyn Fn(Blocking) + Send + Sync>;
+/// Where work goes that blocks, and how much of it at once.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    pub(crate) permits: Permits,
+    pub(crate) hand_over: Arc<dyn Fn(Job) + Send + Sync>,
+}
 
 /// The runtime of everything that one loop serves.
 ///
@@ -66,9 +70,19 @@ impl Runtime for LoopRuntime {
     }
 
     fn spawn_blocking(&self, work: Blocking) {
-        match &self.pool {
-            Some(pool) => pool(work),
-            None => work.run(),
+        let Some(pool) = &self.pool else {
+            return work.run();
+        };
+        match pool.permits.admit(work) {
+            Admission::Now(job) => (pool.hand_over)(job),
+            Admission::Later(queued) => {
+                let hand_over = Arc::clone(&pool.hand_over);
+                self.queue.spawn(Box::pin(async move {
+                    if let Some(job) = queued.await {
+                        hand_over(job);
+                    }
+                }));
+            }
         }
     }
 

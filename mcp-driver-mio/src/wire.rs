@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use mcp_driver::{Scratch, Stream, write_pieces};
@@ -84,11 +85,19 @@ impl<W: Wire> Stream for Turn<'_, W> {
 /// A socket of mio's.
 pub(crate) trait Socket: Source + Read + Write + Send {
     fn shut_down_write(&self) -> io::Result<()>;
+
+    /// Has the system notice a peer that vanished without a word.
+    fn notice_silence(&self, _limit: Duration) {}
 }
 
 impl Socket for mio::net::TcpStream {
     fn shut_down_write(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    #[cfg(all(unix, feature = "http"))]
+    fn notice_silence(&self, limit: Duration) {
+        mcp_driver::http::notice_silence(self, limit);
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use mcp_driver_mio::{Ended, EventLoop, ListenOptions, LoopOptions, StreamOptions};
+use mcp_driver_mio::{Ended, EventLoop, Job, ListenOptions, LoopOptions, StreamOptions};
 use mcp_server::proto::limits::Limits;
 use mcp_server::{Context, Server, tool};
 use support::{Client, PATIENCE, call, serve, tcp};
@@ -164,10 +164,10 @@ fn without_a_pool_everything_runs_on_the_loop_s_thread() {
 
 #[test]
 fn with_a_pool_blocking_work_runs_there() {
-    let (give, work) = mpsc::channel::<mcp_server::Blocking>();
-    let pool = std::thread::spawn(move || work.into_iter().for_each(mcp_server::Blocking::run));
+    let (give, work) = mpsc::channel::<Job>();
+    let pool = std::thread::spawn(move || work.into_iter().for_each(Job::run));
     let pool_id = pool.thread().id();
-    let options = LoopOptions::default().with_pool(move |work| give.send(work).unwrap());
+    let options = LoopOptions::default().with_pool(1, move |job| give.send(job).unwrap());
     let served = serve(options, listen);
     let mut client = Client::connect(served.given.0);
     client.call(1, "blocking", "{}");

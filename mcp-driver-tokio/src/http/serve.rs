@@ -101,28 +101,6 @@ pub async fn serve<S: IntoService>(
     Ok(Report::new(dropped))
 }
 
-/// Answers are small and latency matters; and a peer that vanished without a
-/// word is noticed by what it does not acknowledge. A socket that refuses any of
-/// this works all the same.
-fn tune(stream: &TcpStream, limit: Duration) {
-    let _ = stream.set_nodelay(true);
-    #[cfg(unix)]
-    {
-        use rustix::net::sockopt::set_socket_keepalive;
-        let _ = set_socket_keepalive(stream, true);
-    }
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::net::sockopt::{set_tcp_keepidle, set_tcp_keepintvl, set_tcp_user_timeout};
-        let _ = set_tcp_keepidle(stream, Duration::from_secs(60));
-        let _ = set_tcp_keepintvl(stream, Duration::from_secs(15));
-        let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
-        let _ = set_tcp_user_timeout(stream, millis);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = limit;
-}
-
 /// One connection, from accept to close.
 async fn connection(
     stream: TcpStream,
@@ -130,7 +108,10 @@ async fn connection(
     options: ServeOptions,
     mut stop: watch::Receiver<()>,
 ) {
-    tune(&stream, options.write_stall);
+    // Answers are small and latency matters; failing to say so is harmless.
+    let _ = stream.set_nodelay(true);
+    #[cfg(unix)]
+    mcp_driver::http::notice_silence(&stream, options.write_stall);
     let clock = Clock::start();
     let activity = Activity::new(
         clock,

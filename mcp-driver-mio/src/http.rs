@@ -1,0 +1,108 @@
+//! Streamable HTTP on a listener: HTTP/1.1 connections of one endpoint.
+//!
+//! Owns how such connections begin and how their listener ends. Must never serve beyond loopback without an authenticator
+//! unless somebody said so.
+
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_driver::http::{ServeOptions, refuse_exposure};
+use mcp_driver::{StreamOptions, seed};
+use mcp_http1::{ConnectionOptions, HttpConnection};
+use mcp_server::IntoService;
+use mcp_server::http::{HttpServer, Routes};
+
+use crate::driver::Driver;
+use crate::handle::ListenerHandle;
+use crate::listener::{Endpoint, Listening};
+use crate::serve::compiled;
+
+struct Http {
+    routes: Arc<Routes>,
+    connection: ConnectionOptions,
+    write_stall: Duration,
+    lame_duck: Duration,
+}
+
+impl Endpoint for Http {
+    type Machine = HttpConnection;
+
+    fn open(&self) -> io::Result<HttpConnection> {
+        Ok(HttpConnection::new(
+            Arc::clone(&self.routes),
+            self.connection,
+        ))
+    }
+
+    fn stream(&self) -> StreamOptions {
+        StreamOptions::default().with_write_stall(self.write_stall)
+    }
+
+    fn announce_end(&self) -> Duration {
+        self.routes.end();
+        self.lame_duck
+    }
+
+    fn end(&self) {
+        self.routes.server().shutdown();
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        Some(self.write_stall)
+    }
+}
+
+impl Driver {
+    /// Serves Streamable HTTP over HTTP/1.1 on a listener.
+    ///
+    /// Besides the endpoint it serves `/livez` (the process lives), `/readyz` (not any more, once an end was asked for), and
+    /// the protected-resource metadata where there is any. Once an end was asked for
+    /// ([`ListenerHandle::shutdown`]), everything goes on for [`ServeOptions::lame_duck`]; then the listener closes, and its
+    /// connections get [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound), in which open
+    /// subscriptions get their completion and calls that run may finish. [`ServeOptions::blocking_threads`] is the pool's
+    /// own affair here: see [`LoopOptions::with_pool`](crate::LoopOptions::with_pool).
+    ///
+    /// # Errors
+    /// When the listener is beyond loopback without an authenticator and without [`ServeOptions::allow_unauthenticated`],
+    /// when the server does not compile, when the operating system has no randomness, or when no token is left.
+    pub fn serve_http<S: IntoService>(
+        &mut self,
+        listener: TcpListener,
+        service: S,
+        options: ServeOptions,
+    ) -> io::Result<ListenerHandle> {
+        refuse_exposure(listener.local_addr()?, &options)?;
+        listener.set_nonblocking(true)?;
+        let connection = ConnectionOptions::from(&options);
+        let service = compiled(service)?;
+        let server = HttpServer::new(service, options.http, self.runtime(), seed()?);
+        let endpoint = Http {
+            routes: Arc::new(Routes::new(server, options.path)),
+            connection,
+            write_stall: options.write_stall,
+            lame_duck: options.lame_duck,
+        };
+        let listener = mio::net::TcpListener::from_std(listener);
+        let door = Listening::new(listener, endpoint, self.runtime.clock());
+        self.add_listener(Box::new(door), options.max_connections)
+    }
+}
+
+/// Binds a listener for [`Driver::serve_http`], with a backlog for many; `address` is `HOST:PORT`.
+pub(crate) fn bind(address: &str) -> io::Result<TcpListener> {
+    let bound = address.to_socket_addrs().and_then(|addresses| {
+        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match mio::net::TcpListener::bind(address) {
+                Ok(listener) => return Ok(listener.into()),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    });
+    bound.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}

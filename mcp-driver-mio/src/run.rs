@@ -1,0 +1,116 @@
+//! The whole life of a server process: loop, signals, the end.
+//!
+//! Owns the conventions of a server started by a client or from a shell. It must never write to the standard output, and
+//! never outlive a request to end by more than a bound.
+
+use std::io;
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use mcp_driver::arguments::{ServeHttp, serve_as_asked};
+#[cfg(feature = "http")]
+use mcp_driver::http::ServeOptions;
+use mcp_server::IntoService;
+
+use crate::event_loop::EventLoop;
+use crate::options::LoopOptions;
+
+/// Serves until the client or a signal ends it, as the process's arguments say: nothing or `--stdio` for standard input and
+/// output, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`).
+///
+/// Blocks the calling thread and starts no other. SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once (feature
+/// `signals`, on by default). It returns within
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment, unless a handler blocks the
+/// loop. Messages for people go to stderr.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     mcp_driver_mio::run(mcp_server::Server::new("hello", "1.0.0"))
+/// }
+/// ```
+pub fn run<S: IntoService>(server: S) -> ExitCode {
+    run_with(server, LoopOptions::default())
+}
+
+/// Like [`run`], with options: a server with blocking handlers gives them a pool.
+pub fn run_with<S: IntoService>(server: S, options: LoopOptions) -> ExitCode {
+    #[cfg(feature = "http")]
+    let loop_options = options.clone();
+    #[cfg(feature = "http")]
+    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
+        let options = ServeOptions::default();
+        let path = options.path.clone();
+        let event_loop = minding_signals(loop_options)?;
+        http_on(event_loop, service, address, options, |address| {
+            eprintln!("serving MCP at http://{address}{path}");
+        })
+    }));
+    #[cfg(not(feature = "http"))]
+    let http: Option<ServeHttp<'_>> = None;
+    serve_as_asked(
+        server,
+        |service| stdio_on(minding_signals(options)?, service),
+        http,
+    )
+}
+
+/// Serves standard input and output until the client goes away or a signal comes. Blocks.
+///
+/// # Errors
+/// When the standard streams cannot be taken or cannot be waited for: only Unix lets an event loop wait for them.
+pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
+    stdio_on(minding_signals(LoopOptions::default())?, server)
+}
+
+/// Serves Streamable HTTP at `http://ADDRESS` and the path of the options until a signal comes. Blocks; `announce` is told
+/// where it serves, once it does.
+///
+/// # Errors
+/// When the address cannot be bound or must not be (see [`Driver::serve_http`](crate::Driver::serve_http)).
+#[cfg(feature = "http")]
+pub fn run_http<S: IntoService>(
+    server: S,
+    address: &str,
+    options: ServeOptions,
+    announce: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let event_loop = minding_signals(LoopOptions::default())?;
+    http_on(event_loop, server, address, options, announce)
+}
+
+fn minding_signals(options: LoopOptions) -> io::Result<EventLoop> {
+    let mut event_loop = EventLoop::with_options(options)?;
+    event_loop.mind_signals()?;
+    Ok(event_loop)
+}
+
+#[cfg(unix)]
+fn stdio_on(mut event_loop: EventLoop, server: impl IntoService) -> io::Result<()> {
+    let options = mcp_driver::StreamOptions::default();
+    event_loop.driver().serve_stdio(server, options)?;
+    event_loop.run()
+}
+
+#[cfg(not(unix))]
+fn stdio_on(_: EventLoop, _: impl IntoService) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the standard streams cannot be waited for on this platform",
+    ))
+}
+
+#[cfg(feature = "http")]
+fn http_on(
+    mut event_loop: EventLoop,
+    server: impl IntoService,
+    address: &str,
+    options: ServeOptions,
+    announce: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let listener = crate::http::bind(address)?;
+    let address = listener.local_addr()?;
+    event_loop.driver().serve_http(listener, server, options)?;
+    announce(address);
+    event_loop.run()
+}
