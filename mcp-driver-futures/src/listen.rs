@@ -14,13 +14,14 @@ use async_channel::{Receiver, Sender};
 use futures_core::Stream as Incoming;
 use futures_io::{AsyncRead, AsyncWrite};
 use mcp_driver::{
-    ACCEPT_PAUSE, Ended, ListenOptions, Pump, StreamOptions, is_about_one_peer, refuse_remote, seed,
+    ACCEPT_PAUSE, Ended, ListenOptions, Pump, StreamOptions, is_about_one_peer, refuse_remote, run,
+    seed,
 };
 use mcp_server::{Connection, IntoService, Machine};
 
 use crate::platform::Platform;
 use crate::runtime::FuturesRuntime;
-use crate::stream::{Whole, drive};
+use crate::stream::Whole;
 
 /// Where a listener listens: what decides who can reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,13 +187,13 @@ impl<P: Platform> Listener<P> {
             ended: Ended::Closed,
             listener: self.ended.0.clone(),
         };
-        let runtime = self.runtime.clone();
+        let alarm = self.runtime.alarm();
         let (stop, abort) = (self.stop.1.clone(), self.abort.1.clone());
         let pump = Pump::new(machine, self.options.clone());
         self.runtime.platform().spawn(Box::pin(async move {
             let connection = pin!(connection);
             let (shutdown, hang_up) = (closed(stop), closed(abort));
-            let ended = drive(pump, Whole(connection), &runtime, shutdown, hang_up).await;
+            let ended = run(pump, Whole(connection), alarm, shutdown, hang_up).await;
             leaving.with(ended);
         }));
     }

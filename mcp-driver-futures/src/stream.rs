@@ -4,16 +4,16 @@
 //! inside the bytes.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use futures_io::{AsyncRead, AsyncWrite};
-use mcp_driver::{Ended, Pump, Scratch, Stream, StreamOptions, seed, write_from};
+use mcp_driver::{Ended, Pump, Scratch, Stream, StreamOptions, run, seed, write_from};
 use mcp_server::proto::outbox::Outbox;
-use mcp_server::{Connection, IntoService, Machine, Service};
+use mcp_server::{Connection, IntoService, Service};
 
 use crate::platform::Platform;
 use crate::runtime::FuturesRuntime;
@@ -91,31 +91,7 @@ where
         writer: pin!(writer),
     };
     let pump = Pump::new(connection, options);
-    Ok(drive(pump, stream, runtime, shutdown, hang_up).await)
-}
-
-/// Drives any machine over any stream to its end.
-pub(crate) async fn drive<P: Platform>(
-    mut pump: Pump<impl Machine>,
-    mut stream: impl Stream,
-    runtime: &FuturesRuntime<P>,
-    shutdown: impl Future<Output = ()>,
-    hang_up: impl Future<Output = ()>,
-) -> Ended {
-    let mut alarm = runtime.alarm();
-    let (mut shutdown, mut hang_up) = (pin!(shutdown), pin!(hang_up));
-    let mut shutdown_seen = false;
-    poll_fn(|cx| {
-        if hang_up.as_mut().poll(cx).is_ready() {
-            pump.hang_up();
-        }
-        if !shutdown_seen && shutdown.as_mut().poll(cx).is_ready() {
-            shutdown_seen = true;
-            pump.shutdown();
-        }
-        pump.poll(cx, &mut stream, &mut alarm)
-    })
-    .await
+    Ok(run(pump, stream, runtime.alarm(), shutdown, hang_up).await)
 }
 
 /// The two directions of a stream.

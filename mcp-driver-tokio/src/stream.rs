@@ -3,14 +3,14 @@
 //! Owns the spelling of tokio's readers, writers and timers in the terms of the shared loop ([`mcp_driver::Pump`]). Must
 //! never look inside the bytes.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use mcp_driver::{Alarm, Ended, Pump, Stream, StreamOptions, seed};
+use mcp_driver::{Alarm, Ended, Pump, Stream, StreamOptions, run, seed};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 use mcp_server::{Connection, IntoService, Service};
@@ -84,30 +84,14 @@ where
     R: AsyncRead,
     W: AsyncWrite,
 {
-    let mut alarm = TokioAlarm {
-        clock: runtime.clock,
-        sleep: LazySleep::default(),
-    };
+    let alarm = TokioAlarm::new(runtime.clock);
     let connection = Connection::new(service, Arc::new(runtime), seed()?);
-    let mut shutdown = pin!(shutdown);
-    let mut shutdown_seen = false;
-    let mut hang_up = pin!(hang_up);
-    let mut halves = Halves {
+    let halves = Halves {
         reader: pin!(reader),
         writer: pin!(writer),
     };
-    let mut pump = Pump::new(connection, options);
-    let ended = poll_fn(|cx| {
-        if hang_up.as_mut().poll(cx).is_ready() {
-            pump.hang_up();
-        }
-        if !shutdown_seen && shutdown.as_mut().poll(cx).is_ready() {
-            shutdown_seen = true;
-            pump.shutdown();
-        }
-        pump.poll(cx, &mut halves, &mut alarm)
-    });
-    Ok(ended.await)
+    let pump = Pump::new(connection, options);
+    Ok(run(pump, halves, alarm, shutdown, hang_up).await)
 }
 
 /// The two directions of a stream.
@@ -137,9 +121,18 @@ impl<R: AsyncRead, W: AsyncWrite> Stream for Halves<'_, R, W> {
 }
 
 /// Tokio's clock and timer.
-struct TokioAlarm {
+pub(crate) struct TokioAlarm {
     clock: Clock,
     sleep: LazySleep,
+}
+
+impl TokioAlarm {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            sleep: LazySleep::default(),
+        }
+    }
 }
 
 impl Alarm for TokioAlarm {

@@ -3,7 +3,7 @@
 //! A driver moves bytes, tells the time, supplies entropy and wakes. How it waits is its own; all the rest is here, once:
 //!
 //! - [`Pump`], the loop of one connection over any [`Machine`](mcp_server::Machine): a driver gives it a [`Stream`] that
-//!   does not block and an [`Alarm`];
+//!   does not block and an [`Alarm`]; [`run()`] is that loop as a future;
 //! - [`client`](mod@client), the client's end as another such machine, and its handle;
 //! - [`seed`], [`SystemClock`] and [`Deadline`] for those whose runtime has no entropy, clock or timer of its own;
 //! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
@@ -25,6 +25,7 @@ mod insist;
 mod listen;
 mod permits;
 mod pump;
+mod run;
 mod signals;
 pub mod stdio;
 mod stream;
@@ -35,6 +36,7 @@ pub use insist::{Asked, until_insisted};
 pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};
 pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
+pub use run::run;
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signals;
 pub use signals::ignored_signals;

@@ -158,6 +158,13 @@ impl Connection {
         }
     }
 
+    /// Whose the connection is, where its transport has asked before it began: scopes are judged by it, and lists filtered.
+    #[must_use]
+    pub fn with_principal(mut self, principal: Principal) -> Self {
+        self.sender.principal = Some(Arc::new(principal));
+        self
+    }
+
     /// An outbox with the high-water mark of the server's limits.
     #[must_use]
     pub fn outbox(&self) -> Outbox {
