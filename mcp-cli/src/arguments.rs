@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::drivers::{self, Driver};
+
 pub(crate) const HELP: &str = "\
 The Model Context Protocol, from the command line.
 
@@ -15,9 +17,14 @@ Usage: mcp demo [OPTIONS]
           trying clients and for the conformance suite.
 
 Options of demo:
+      --driver DRIVER       What moves the bytes: tokio (the default), std, mio,
+                            smol or async-std, as far as this program was
+                            built with it
       --stdio               Speak on standard input and output instead of HTTP
       --listen ADDR         Serve HTTP at ADDR (default 127.0.0.1:8080)
       --path PATH           The endpoint's path (default /mcp)
+      --http-sse            Also serve HTTP+SSE, the transport of 2024-11-05, at
+                            /sse and /messages
       --allow-host HOST     Also accept requests for this host name; repeatable
       --allow-origin ORIGIN Also accept browsers from this origin; repeatable
       --bearer TOKEN        Demand this bearer token from every client
@@ -43,9 +50,11 @@ pub(crate) enum Command {
 /// How the everything server is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DemoOptions {
+    pub(crate) driver: Driver,
     pub(crate) stdio: bool,
     pub(crate) listen: String,
     pub(crate) path: String,
+    pub(crate) http_sse: bool,
     pub(crate) hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
     pub(crate) bearer: Option<String>,
@@ -57,9 +66,11 @@ pub(crate) struct DemoOptions {
 impl Default for DemoOptions {
     fn default() -> Self {
         Self {
+            driver: Driver::ALL[0],
             stdio: false,
-            listen: mcp_driver_tokio::http::DEFAULT_ADDRESS.to_owned(),
+            listen: mcp_driver::http::DEFAULT_ADDRESS.to_owned(),
             path: "/mcp".to_owned(),
+            http_sse: false,
             hosts: Vec::new(),
             origins: Vec::new(),
             bearer: None,
@@ -75,6 +86,7 @@ impl Default for DemoOptions {
 pub(crate) enum UsageError {
     Unknown(String),
     MissingValue(String),
+    NoDriver(String),
     BadValue {
         flag: String,
         value: String,
@@ -87,6 +99,11 @@ impl fmt::Display for UsageError {
         match self {
             Self::Unknown(argument) => write!(f, "unknown argument '{argument}'"),
             Self::MissingValue(flag) => write!(f, "{flag} wants a value"),
+            Self::NoDriver(name) => write!(
+                f,
+                "this program has no driver '{name}', only {}",
+                drivers::names()
+            ),
             Self::BadValue {
                 flag,
                 value,
@@ -115,6 +132,13 @@ fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Comma
         match flag.as_str() {
             "-h" | "--help" => return Ok(Command::Help),
             "--stdio" => options.stdio = true,
+            "--driver" => {
+                let value = arguments.value(&flag)?;
+                let Some(driver) = Driver::named(&value) else {
+                    return Err(UsageError::NoDriver(value));
+                };
+                options.driver = driver;
+            }
             // `--http ADDR` is the flag of every server that uses `run`; here it means the same.
             "--listen" | "--http" => options.listen = arguments.value(&flag)?,
             "--path" => {
@@ -128,6 +152,7 @@ fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Comma
                 }
                 options.path = path;
             }
+            "--http-sse" => options.http_sse = true,
             "--allow-host" => options.hosts.push(arguments.value(&flag)?),
             "--allow-origin" => options.origins.push(arguments.value(&flag)?),
             "--bearer" => options.bearer = Some(arguments.value(&flag)?),
@@ -218,6 +243,22 @@ mod tests {
         assert!(!options.stdio);
         assert_eq!(options.listen, "127.0.0.1:8080");
         assert_eq!(options.path, "/mcp");
+        assert!(!options.http_sse, "only when it is asked for");
+        let asked = parsed("demo --http-sse");
+        assert!(matches!(asked, Ok(Command::Demo(options)) if options.http_sse));
+    }
+
+    #[test]
+    fn a_driver_is_one_that_is_there() {
+        for driver in Driver::ALL {
+            let Ok(Command::Demo(options)) = parsed(&format!("demo --driver {driver}")) else {
+                panic!("{driver}")
+            };
+            assert_eq!(options.driver, *driver);
+        }
+        let error = parsed("demo --driver=none").unwrap_err();
+        assert_eq!(error, UsageError::NoDriver("none".to_owned()));
+        assert!(error.to_string().contains(&drivers::names()), "{error}");
     }
 
     #[test]

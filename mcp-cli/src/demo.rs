@@ -6,7 +6,8 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use mcp_driver_tokio::http::{HttpOptions, ServeOptions};
+use mcp_driver::http::ServeOptions;
+use mcp_server::http::{HttpOptions, HttpSse};
 use mcp_server::proto::http::host::InvalidAuthority;
 use mcp_server::proto::limits::Limits;
 use mcp_server::{IntoService, Principal, Service, StaticBearer};
@@ -27,13 +28,14 @@ pub(crate) fn run(options: &DemoOptions) -> io::Result<()> {
     }
     let service = server.into_service().map_err(io::Error::other)?;
     if options.stdio {
-        return mcp_driver_tokio::run_stdio(service);
+        return options.driver.stdio(service);
     }
     let serve = serve_options(options)?;
     let served = service.clone();
-    mcp_driver_tokio::run_http(service, &options.listen, serve, |address| {
-        introduce(options, address, &served)
-    })
+    let announce = |address| introduce(options, address, &served);
+    options
+        .driver
+        .http(service, &options.listen, serve, announce)
 }
 
 fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
@@ -48,6 +50,9 @@ fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
         http = http
             .with_allowed_origins(options.origins.iter().map(String::as_str))
             .map_err(wrong)?;
+    }
+    if options.http_sse {
+        http = http.with_http_sse(HttpSse::default());
     }
     if let Some(token) = &options.bearer {
         http = http.with_authenticator(StaticBearer::new().with_key(token, Principal::new("demo")));

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod demo;
+mod drivers;
 mod everything;
 
 use std::process::ExitCode;

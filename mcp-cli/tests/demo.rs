@@ -57,9 +57,39 @@ fn an_address_beyond_loopback_is_refused() {
     assert!(err.contains("reachable from other machines"), "{err}");
 }
 
+/// What this program was built with.
+const DRIVERS: &[&str] = &[
+    #[cfg(feature = "tokio")]
+    "tokio",
+    #[cfg(feature = "std")]
+    "std",
+    #[cfg(feature = "mio")]
+    "mio",
+    #[cfg(feature = "smol")]
+    "smol",
+    #[cfg(feature = "async-std")]
+    "async-std",
+];
+
+#[test]
+fn a_driver_that_is_not_there_is_named_beside_those_that_are() {
+    let (code, out, err) = output(&["demo", "--driver", "none"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        err.contains("'none'") && err.contains(&DRIVERS.join(", ")),
+        "{err}"
+    );
+}
+
 #[test]
 fn stdio_prints_nothing_but_the_protocol() {
-    let mut child = mcp(&["demo", "--stdio"])
+    for driver in DRIVERS {
+        stdio(driver);
+    }
+}
+
+fn stdio(driver: &str) {
+    let mut child = mcp(&["demo", "--stdio", "--driver", driver])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -84,16 +114,18 @@ fn stdio_prints_nothing_but_the_protocol() {
         writeln!(input, "{message}").unwrap();
     }
     drop(input);
-    let lines: Vec<serde_json::Value> = output
+    let mut lines: Vec<serde_json::Value> = output
         .lines()
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect();
-    assert_eq!(lines.len(), messages.len());
+    assert_eq!(lines.len(), messages.len(), "{driver}");
     for line in &lines {
         conversation
             .server(line)
             .unwrap_or_else(|error| panic!("{error}"));
     }
+    // In which order they come is the server's.
+    lines.sort_by_key(|line| line["id"].as_u64());
     assert_eq!(lines[0]["result"]["supportedVersions"][0], "2026-07-28");
     assert!(
         lines[1]["result"]["nextCursor"].is_string(),
@@ -105,7 +137,13 @@ fn stdio_prints_nothing_but_the_protocol() {
 
 #[test]
 fn http_says_where_it_serves_and_ends_on_a_signal() {
-    let mut child = mcp(&["demo", "--listen", "127.0.0.1:0"])
+    for driver in DRIVERS {
+        http(driver);
+    }
+}
+
+fn http(driver: &str) {
+    let mut child = mcp(&["demo", "--listen", "127.0.0.1:0", "--driver", driver])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -126,7 +164,7 @@ fn http_says_where_it_serves_and_ends_on_a_signal() {
         .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{driver}: {answer}");
     if !cfg!(unix) {
         return;
     }
@@ -136,8 +174,11 @@ fn http_says_where_it_serves_and_ends_on_a_signal() {
         .unwrap();
     let asked = Instant::now();
     while child.0.try_wait().unwrap().is_none() {
-        assert!(asked.elapsed() < Duration::from_secs(3), "still running");
+        assert!(
+            asked.elapsed() < Duration::from_secs(3),
+            "{driver} is still running"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert!(child.0.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success(), "{driver}");
 }

@@ -14,7 +14,7 @@ use mcp_driver::stdio::{Channel, take};
 use mcp_driver::{Ended, StreamOptions};
 use mcp_server::IntoService;
 
-use crate::async_io::AsyncIo;
+use crate::platform::Platform;
 use crate::runtime::FuturesRuntime;
 use crate::stream::serve_halves;
 
@@ -22,12 +22,12 @@ use crate::stream::serve_halves;
 ///
 /// End of file, an error and a hang-up on the input all mean the end; calls that still run get
 /// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound). A hang-up on the output, where that is a
-/// pipe or a terminal, ends it at once, for nobody would hear an answer. Signals are left alone: see
-/// [`run`](crate::run()) for the whole life of a stdio process.
+/// pipe or a terminal, ends it at once, for nobody would hear an answer. Readiness comes from async-io's reactor, whatever
+/// the platform is. Signals are left alone: see [`run`](crate::run()) for the whole life of a stdio process.
 ///
 /// # Errors
 /// When the standard streams cannot be taken, or the server does not compile.
-pub async fn serve_stdio<S: IntoService>(platform: AsyncIo, service: S) -> io::Result<Ended> {
+pub async fn serve_stdio<S: IntoService>(platform: impl Platform, service: S) -> io::Result<Ended> {
     let options = StreamOptions::default();
     serve_stdio_until(platform, service, options, std::future::pending()).await
 }
@@ -37,7 +37,7 @@ pub async fn serve_stdio<S: IntoService>(platform: AsyncIo, service: S) -> io::R
 /// # Errors
 /// When the standard streams cannot be taken, or the server does not compile.
 pub async fn serve_stdio_until<S: IntoService>(
-    platform: AsyncIo,
+    platform: impl Platform,
     service: S,
     options: StreamOptions,
     shutdown: impl Future<Output = ()>,

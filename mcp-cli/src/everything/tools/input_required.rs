@@ -3,6 +3,7 @@
 //! Straight-line code; the framework suspends a call, seals what it learned
 //! into `requestState` and replays it when the client comes back.
 
+use futures_lite::future::try_zip;
 use mcp_server::proto::context::ClientFeatures;
 use mcp_server::types::{ElicitRequestFormParams, Object};
 use mcp_server::{AskError, Context, Elicited, Server, tool};
@@ -95,11 +96,10 @@ async fn test_input_required_result_tampered_state(ctx: Context) -> Result<Strin
 /// Asks the user, the model and the client's file list in one round.
 #[tool]
 async fn test_input_required_result_multiple_inputs(ctx: Context) -> Result<String, AskError> {
-    let (name, greeting, roots) = tokio::try_join!(
-        ctx.elicit_schema("user_name", one_text("What is your name?", "name")),
-        ctx.sample("greeting", question("Generate a greeting")),
-        ctx.roots("client_roots"),
-    )?;
+    let name = ctx.elicit_schema("user_name", one_text("What is your name?", "name"));
+    let greeting = ctx.sample("greeting", question("Generate a greeting"));
+    let (name, (greeting, roots)) =
+        try_zip(name, try_zip(greeting, ctx.roots("client_roots"))).await?;
     Ok(format!(
         "Name: {}; greeting: {}; roots: {}",
         field(&name, "name").as_deref().unwrap_or("friend"),
@@ -157,7 +157,7 @@ async fn test_input_required_result_capabilities(ctx: Context) -> Result<String,
             .await
             .map(|roots| Some(roots.len()))
     };
-    let (name, greeting, roots) = tokio::try_join!(name, greeting, roots)?;
+    let (name, (greeting, roots)) = try_zip(name, try_zip(greeting, roots)).await?;
     let said = [
         name.map(|name| format!("name {name}")),
         greeting.map(|greeting| format!("greeting {greeting}")),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use mcp_server::{Context, Server, tool};
-use tokio::time::sleep;
 
 /// The pause that the conformance suite asks for between notifications.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,9 +19,9 @@ pub(super) fn register(server: Server) -> Server {
 #[tool(read_only)]
 async fn test_tool_with_logging(ctx: Context) -> &'static str {
     ctx.info("Tool execution started");
-    sleep(PAUSE).await;
+    ctx.sleep(PAUSE).await;
     ctx.info("Tool processing data");
-    sleep(PAUSE).await;
+    ctx.sleep(PAUSE).await;
     ctx.info("Tool execution completed");
     "Logging test completed"
 }
@@ -38,9 +37,9 @@ async fn test_logging_tool(ctx: Context) -> &'static str {
 #[tool(read_only)]
 async fn test_tool_with_progress(ctx: Context) -> &'static str {
     ctx.progress(0.0, Some(100.0), Some("Starting"));
-    sleep(PAUSE).await;
+    ctx.sleep(PAUSE).await;
     ctx.progress(50.0, Some(100.0), Some("Halfway"));
-    sleep(PAUSE).await;
+    ctx.sleep(PAUSE).await;
     ctx.progress(100.0, Some(100.0), Some("Complete"));
     "Progress test completed"
 }
@@ -50,6 +49,6 @@ async fn test_tool_with_progress(ctx: Context) -> &'static str {
 #[tool(read_only)]
 async fn test_reconnection(ctx: Context) -> &'static str {
     ctx.close_stream(Some(Duration::from_millis(500)));
-    sleep(Duration::from_millis(100)).await;
+    ctx.sleep(Duration::from_millis(100)).await;
     "Reconnection test completed"
 }

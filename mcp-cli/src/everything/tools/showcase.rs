@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_lite::future;
 use mcp_server::types::{Annotations, ContentBlock, LoggingLevel, ResourceLink, Role, TextContent};
 use mcp_server::{AskError, Context, Elicited, Server, tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
 
 use super::ask::question;
 
@@ -108,9 +108,16 @@ async fn count_down(
     for step in 0..steps {
         let left = format!("{} to go", steps - step);
         ctx.progress(f64::from(step), Some(f64::from(steps)), Some(&left));
-        tokio::select! {
-            () = sleep(interval) => {}
-            () = ctx.cancelled() => return format!("Cancelled after {step} steps"),
+        let pause = async {
+            ctx.sleep(interval).await;
+            false
+        };
+        let cancelled = async {
+            ctx.cancelled().await;
+            true
+        };
+        if future::or(cancelled, pause).await {
+            return format!("Cancelled after {step} steps");
         }
     }
     ctx.progress(f64::from(steps), Some(f64::from(steps)), Some("Lift-off"));
