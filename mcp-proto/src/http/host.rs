@@ -40,11 +40,16 @@ impl HostName {
             .then(|| Self::Name(text.to_ascii_lowercase().into()))
     }
 
-    /// Whether this is `localhost`, a name below it, 127.0.0.0/8 or `[::1]`.
+    /// Whether this is `localhost`, a name below it, 127.0.0.0/8 or `[::1]`. A name with an encoded label (`xn--`) is not:
+    /// what it decodes to, if to anything, is not looked at here.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
-            Self::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
+            Self::Name(name) => name.strip_suffix("localhost").is_some_and(|below| {
+                below.is_empty()
+                    || below.ends_with('.')
+                        && !below.split('.').any(|label| label.starts_with("xn--"))
+            }),
             Self::V4(address) => address.is_loopback(),
             Self::V6(address) => address.is_loopback(),
         }
@@ -266,6 +271,9 @@ mod tests {
             "[fe80::1]",
             "local%68ost",
             "localhost,evil.com",
+            "xn--a.localhost",
+            "a.XN--zbgtntz.localhost",
+            "notlocalhost",
         ] {
             assert!(!host_allowed(&allowed, &parts("/mcp", &[bad])), "{bad}");
         }
