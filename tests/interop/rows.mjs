@@ -50,10 +50,11 @@ export async function until(condition) {
 
 export function options() {
     const { values } = parseArgs({
-        options: { stdio: { type: 'string' }, http: { type: 'string' }, binary: { type: 'string' } },
+        options: { stdio: { type: 'string' }, http: { type: 'string' }, sse: { type: 'string' }, binary: { type: 'string' } },
     });
-    if (!values.stdio && !values.http) throw new Error('needs --stdio PATH or --http URL');
-    return { ...values, transport: values.stdio ? 'stdio' : 'http', binary: values.stdio ?? values.binary };
+    const transport = ['stdio', 'http', 'sse'].find((name) => values[name]);
+    if (!transport) throw new Error('needs --stdio PATH, --http URL or --sse URL');
+    return { ...values, transport, binary: values.stdio ?? values.binary };
 }
 
 export function finish() {

@@ -2,8 +2,10 @@
 //
 //     node typescript_v1.mjs --stdio PATH_TO_MCP
 //     node typescript_v1.mjs --http URL
+//     node typescript_v1.mjs --sse URL
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
@@ -33,6 +35,8 @@ const sdk = {
         let transport;
         if (url) {
             transport = new StreamableHTTPClientTransport(new URL(url));
+        } else if (target.sse) {
+            transport = new SSEClientTransport(new URL(target.sse));
         } else {
             transport = new StdioClientTransport({ command: target.stdio, args: ['demo', '--stdio'] });
         }

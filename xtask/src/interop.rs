@@ -17,6 +17,9 @@ use crate::{Run, process};
 /// Scripts for Node; they find their packages beside themselves, so they are copied to where these are installed.
 const JAVASCRIPT: [&str; 3] = ["typescript_v2.mjs", "typescript_v1.mjs", "inspector.mjs"];
 
+/// Those of them that also speak HTTP+SSE.
+const HTTP_SSE: [&str; 1] = ["typescript_v1.mjs"];
+
 const PYTHON: [&str; 1] = ["python_v2.py"];
 
 /// Far above what a client takes.
@@ -93,7 +96,7 @@ fn broken(why: &str) -> Count {
     Count::failed(1)
 }
 
-/// Runs one script over both transports; HTTP gets a server of its own.
+/// Runs one script over its transports; HTTP gets a server of its own.
 fn client(binary: &Path, witness: &Witness, script: &str, command: impl Fn() -> Command) -> Count {
     let mut count = Count::default();
     println!("{script} over stdio");
@@ -111,6 +114,13 @@ fn client(binary: &Path, witness: &Witness, script: &str, command: impl Fn() -> 
                 .arg(binary),
         )),
         Err(error) => count.add(broken(&error)),
+    }
+    if HTTP_SSE.contains(&script) {
+        println!("{script} over HTTP+SSE");
+        match Demo::start_http_sse(binary) {
+            Ok(demo) => count.add(rows(command().arg("--sse").arg(&demo.url))),
+            Err(error) => count.add(broken(&error)),
+        }
     }
     count
 }

@@ -34,15 +34,16 @@ pub(crate) fn binary(run: &Run, package: &str, program: &str) -> Result<PathBuf,
         .join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// A running `mcp demo` on a port of its own, with a witness before it.
+/// A running `mcp demo` on a port of its own.
 pub(crate) struct Demo {
-    /// The witness's.
+    /// Where clients go.
     pub(crate) url: String,
-    _witness: Kept,
+    _witness: Option<Kept>,
     _process: Kept,
 }
 
 impl Demo {
+    /// With a witness before it.
     pub(crate) fn start(binary: &Path, witness: &Witness) -> Result<Self, String> {
         let address = free_address()?;
         let process = listening(
@@ -53,8 +54,20 @@ impl Demo {
         let witness = listening(&mut witness.before(before, address), before)?;
         Ok(Self {
             url: format!("http://{before}/mcp"),
-            _witness: witness,
+            _witness: Some(witness),
             _process: process,
+        })
+    }
+
+    /// At its HTTP+SSE, whose answers do not come where the questions went: nothing that a witness could follow.
+    pub(crate) fn start_http_sse(binary: &Path) -> Result<Self, String> {
+        let address = free_address()?;
+        let mut command = Command::new(binary);
+        command.args(["demo", "--http-sse", "--listen", &address.to_string()]);
+        Ok(Self {
+            url: format!("http://{address}/sse"),
+            _witness: None,
+            _process: listening(&mut command, address)?,
         })
     }
 }

@@ -17,6 +17,10 @@
 //! A host that mounts the service keeps its own deadlines for heads and
 //! stalled readers, and calls [`McpService::shutdown`] when it ends, so that
 //! open subscriptions are completed.
+//!
+//! [`HttpSse`] in the options adds the older transport. A listener of ours then
+//! serves its two paths as well; a host mounts the same service at each:
+//! `.route_service("/sse", mcp.clone()).route_service("/messages", mcp)`.
 
 mod body;
 mod guard;
@@ -27,6 +31,6 @@ mod stall;
 
 pub use body::McpBody;
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
-pub use mcp_server::http::HttpOptions;
+pub use mcp_server::http::{HttpOptions, HttpSse, InvalidPath};
 pub use serve::{bind, serve};
 pub use service::{BuildError, McpService, ResponseFuture};

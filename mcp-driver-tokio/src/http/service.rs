@@ -59,7 +59,8 @@ impl From<BuildError> for io::Error {
 /// The MCP endpoint: every method of one URL, both eras.
 ///
 /// Clones share everything. The service is always ready and never fails;
-/// whatever path a request has, it is the endpoint's.
+/// whatever path a request has, it is the endpoint's, unless it is one of the
+/// two of [`HttpSse`](super::HttpSse).
 #[derive(Clone)]
 pub struct McpService {
     server: HttpServer,
