@@ -7,6 +7,7 @@ mod bench;
 mod conformance;
 mod counts;
 mod cratecount;
+mod embed;
 mod fuzz;
 mod interop;
 mod mutants;
@@ -35,7 +36,7 @@ struct Run {
 type Part = fn(&Run) -> Outcome;
 
 /// The parts in the order in which they run: the cheap ones first, so that a small slip is seen early.
-const PARTS: [(&str, Part, &str); 11] = [
+const PARTS: [(&str, Part, &str); 12] = [
     ("fmt", rust::format, "rustfmt changes nothing"),
     (
         "lint",
@@ -67,6 +68,11 @@ const PARTS: [(&str, Part, &str); 11] = [
         "counts",
         counts::check,
         "instructions and allocations of the hot paths against their baseline",
+    ),
+    (
+        "embed",
+        embed::check,
+        "the core in hand-written loops, and as a static library without std",
     ),
     (
         "fuzz",

@@ -3,6 +3,11 @@
 //! Owns the machine, its two buffers and the functions of `embed.h`. The host moves the bytes and tells the time. It
 //! must never need more than `core` and `alloc`: the panic handler and the allocator are its own, so that linking std
 //! as well would fail.
+//!
+//! ```text
+//! cargo build
+//! cc -D_POSIX_C_SOURCE=200809L main.c target/debug/libembed_nostd.a -o host
+//! ```
 
 #![no_std]
 
