@@ -25,6 +25,11 @@ pub struct Limits {
     /// Calls in flight per link or session. Default 256. Beyond: refused at once with `-32603` and
     /// `data.reason`; reading goes on, or the cancellation that frees a slot would not be seen.
     /// Cost: about 300 bytes per call plus the message, if the handler keeps it.
+    ///
+    /// So many members has a batch of 2025-03-26 at most, and so many of all batches of a link wait
+    /// for the others of theirs. Beyond: the batch is refused as a whole. Cost: the bytes of one
+    /// batch while it is read, an error of less than a kilobyte per member that was refused, and
+    /// see `max_frame_out`.
     pub max_calls: usize,
     /// Requests of ours that wait for the peer's answer. Default 64. Beyond: refused to the caller.
     /// Cost: about 64 bytes each.
@@ -38,7 +43,9 @@ pub struct Limits {
     /// Bytes in the outbox from which on it is full: nothing more is read, notifications are
     /// coalesced or dropped. Default 256 KiB. Cost: this plus one frame per link or HTTP answer.
     pub outbox_high: usize,
-    /// Bytes of one message that we write. Default 16 MiB. Beyond: `-32603` in its place.
+    /// Bytes of one message that we write. Default 16 MiB. Beyond: `-32603` in its place. All results
+    /// that wait for the others of their batches (2025-03-26) have together this much as well, per
+    /// link.
     pub max_frame_out: usize,
     /// Listen streams per link. Default 16. Beyond: refused with `-32603`. Cost: `max_uris` *
     /// `max_uri` each at worst.

@@ -781,30 +781,6 @@ fn a_malformed_answer_still_ends_the_question() {
 }
 
 #[test]
-fn a_batch_is_taken_apart_for_2025_03_26_alone() {
-    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/x"},7,{"jsonrpc":"2.0","id":2,"method":"tools/list"},{"jsonrpc":"2.0","id":3,"method":"initialize","params":{}},[]]"#;
-    let mut rig = Rig::new();
-    rig.initialize("2025-03-26", "{}");
-    let id = call(&rig.say(batch));
-    rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
-    let written = rig.written();
-    let short: Vec<String> = written
-        .iter()
-        .map(|m| format!("{} {}", m["id"], m["error"]["code"]))
-        .collect();
-    assert_eq!(
-        short,
-        ["1 null", "null -32600", "3 -32600", "null -32600", "2 null"]
-    );
-    for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
-        let mut rig = Rig::new();
-        rig.initialize(revision, "{}");
-        assert!(rig.say(batch).is_empty());
-        assert_eq!(rig.code(), -32600, "{revision}");
-    }
-}
-
-#[test]
 fn a_progress_token_is_as_short_as_an_id() {
     let mut rig = Rig::new();
     let max = mcp_proto::limits::Limits::default().max_id;

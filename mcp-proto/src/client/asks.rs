@@ -8,13 +8,22 @@ use super::link::Client;
 use crate::error::{self, Stale, WireError};
 use crate::id::{CallId, Slab, WireId};
 use crate::json::{Inbound, write};
+use crate::legacy::batch::BatchKey;
 use crate::method::Method;
 use crate::outbox::Outbox;
 
 /// Bounded by `Limits::max_calls`.
 #[derive(Debug)]
 pub(super) struct Asks {
-    slab: Slab<WireId>,
+    slab: Slab<Ask>,
+}
+
+/// One request of the server.
+#[derive(Debug)]
+pub(super) struct Ask {
+    id: WireId,
+    /// The batch that its answer belongs to.
+    pub(super) batch: Option<BatchKey>,
 }
 
 impl Asks {
@@ -27,11 +36,18 @@ impl Asks {
     pub(super) fn find(&self, id: &WireId) -> Option<CallId> {
         self.slab
             .iter()
-            .find(|(_, known)| *known == id)
+            .find(|(_, known)| known.id == *id)
             .map(|(key, _)| CallId::new(key))
     }
 
-    pub(super) fn remove(&mut self, id: CallId) -> Result<WireId, Stale> {
+    /// Says that the answer belongs to a batch; false when nobody waits for one.
+    pub(super) fn assign(&mut self, id: CallId, batch: BatchKey) -> bool {
+        let (slot, generation) = id.key();
+        let ask = self.slab.get_mut(slot, generation);
+        ask.map(|ask| ask.batch = Some(batch)).is_some()
+    }
+
+    pub(super) fn remove(&mut self, id: CallId) -> Result<Ask, Stale> {
         let (slot, generation) = id.key();
         self.slab.remove(slot, generation).ok_or(Stale)
     }
@@ -48,14 +64,14 @@ impl Asks {
 }
 
 impl<T> Client<T> {
-    /// Answers a request of the server. `result` is a raw JSON object.
+    /// Answers a request of the server. `result` is a raw JSON object. The answer to a member of a batch (2025-03-26) is
+    /// written when the last of the batch is there.
     ///
     /// # Errors
     /// [`Stale`] when the server withdrew it; nothing is written then.
     pub fn respond(&mut self, id: CallId, result: &str, out: &mut Outbox) -> Result<(), Stale> {
-        let id = self.asks.remove(id)?;
-        write::write_result(out, &id, result);
-        out.put_byte(b'\n');
+        let ask = self.asks.remove(id)?;
+        self.conclude(&ask, out, |out| write::write_result(out, &ask.id, result));
         Ok(())
     }
 
@@ -64,19 +80,44 @@ impl<T> Client<T> {
     /// # Errors
     /// [`Stale`] when the server withdrew it; nothing is written then.
     pub fn fail(&mut self, id: CallId, error: &WireError, out: &mut Outbox) -> Result<(), Stale> {
-        let id = self.asks.remove(id)?;
-        write_failure(out, &id, error);
+        let ask = self.asks.remove(id)?;
+        self.conclude(&ask, out, |out| {
+            write::write_error(out, Some(&ask.id), error)
+        });
         Ok(())
     }
 
-    /// A request of the server. Reading must never wait for a flush, so what it writes is bounded: each
-    /// answer beyond a full outbox costs a violation.
-    pub(super) fn asked(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<ClientEvent<T>> {
+    fn conclude(&mut self, ask: &Ask, out: &mut Outbox, write: impl FnOnce(&mut Outbox)) {
+        let Some(batch) = ask.batch else {
+            write(out);
+            return out.put_byte(b'\n');
+        };
+        let max = self.config.limits().max_frame_out;
+        if let Some((answers, room)) = self.batches.answers(batch, max) {
+            let (mark, before) = (answers.mark(), answers.len());
+            write(answers);
+            if answers.len() - before > room {
+                answers.rollback(mark);
+                let error = WireError::internal("the answers are larger than this client may send");
+                write::write_error(answers, Some(&ask.id), &error);
+            }
+            answers.put_byte(b'\n');
+        }
+        self.batches.ended(batch, true, out);
+    }
+
+    /// A request of the server, answered at once in `out` or later by the application. Reading must never wait for a
+    /// flush, so what it writes is bounded: each answer when the outbox was `full` costs a violation.
+    pub(super) fn asked(
+        &mut self,
+        inbound: Inbound,
+        full: bool,
+        out: &mut Outbox,
+    ) -> Option<ClientEvent<T>> {
         if self.revision.is_modern() {
             return self.violated(Violation::RequestInModernEra);
         }
         let id = inbound.id()?;
-        let full = out.is_full();
         let method = inbound.envelope.method;
         if self.asks.find(&id).is_some() {
             let error = WireError::invalid_request(
@@ -89,7 +130,11 @@ impl<T> Client<T> {
             write::write_result(out, &id, "{}");
             out.put_byte(b'\n');
         } else if self.config.answers(method) {
-            if let Ok(key) = self.asks.slab.insert(id.clone()) {
+            let ask = Ask {
+                id: id.clone(),
+                batch: None,
+            };
+            if let Ok(key) = self.asks.slab.insert(ask) {
                 self.budget.replenish();
                 let id = CallId::new(key);
                 return Some(ClientEvent::Asked { id, inbound });

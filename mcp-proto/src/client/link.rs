@@ -25,6 +25,7 @@ use crate::error::Stale;
 use crate::frame::lines::{Line, Lines};
 use crate::id::RequestId;
 use crate::json::{text, write};
+use crate::legacy::batch::Batches;
 use crate::limits::Budget;
 use crate::method::Method;
 use crate::outbox::Outbox;
@@ -62,6 +63,8 @@ pub struct Client<T> {
     pub(super) revision: Revision,
     pub(super) requests: Requests<T>,
     pub(super) asks: Asks,
+    /// Batches of a server of 2025-03-26.
+    pub(super) batches: Batches,
     pub(super) budget: Budget,
     /// Answers that may still come to requests which ended early.
     pub(super) late: u32,
@@ -83,6 +86,7 @@ impl<T> Client<T> {
             revision: config.revision(),
             requests: Requests::new(limits.max_requests),
             asks: Asks::new(limits.max_calls),
+            batches: Batches::new(limits.max_calls),
             budget: Budget::new(limits.violations),
             late: 0,
             lines: Lines::new(limits.max_message),
@@ -237,6 +241,12 @@ impl<T> Client<T> {
             }
             if self.closing || self.misbehaved {
                 return Step::Event(self.close());
+            }
+            if let Some(member) = self.batches.next_member() {
+                if let Some(event) = self.receive_member(now.instant, member, out) {
+                    return Step::Event(event);
+                }
+                continue;
             }
             let frame = match self.lines.next(input) {
                 Line::Message(frame) => frame,

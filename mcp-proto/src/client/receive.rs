@@ -4,13 +4,16 @@
 //! is not a request, and never let a message about one request touch another.
 
 use bytes::Bytes;
+use mcp_types::Revision;
 
 use super::event::{ClientEvent, Invalid, Outcome, PeerError, Violation};
 use super::link::Client;
 use super::requests::Granted;
 use crate::context::ClientFeatures;
+use crate::error;
 use crate::id::{self, RequestId, WireId};
 use crate::json::{Inbound, Kind, Malformed, MalformedKind, scan, text};
+use crate::legacy::batch::{self, Member};
 use crate::method::Method;
 use crate::outbox::Outbox;
 use crate::server::Progress;
@@ -26,6 +29,12 @@ impl<T> Client<T> {
     ) -> Option<ClientEvent<T>> {
         let envelope = match scan(&frame, &self.config.limits().scan()) {
             Ok(envelope) => envelope,
+            Err(malformed)
+                if malformed.kind == MalformedKind::Batch
+                    && self.revision == Revision::V2025_03_26 =>
+            {
+                return self.batch_received(&frame);
+            }
             Err(malformed) => return self.malformed(&frame, &malformed),
         };
         let inbound = Inbound {
@@ -34,9 +43,58 @@ impl<T> Client<T> {
         };
         match envelope.kind {
             Kind::Result | Kind::Error => self.answered(&inbound),
-            Kind::Notification => self.notified(now, inbound),
-            Kind::Request => self.asked(inbound, out),
+            Kind::Notification => self.notified(now, inbound, out),
+            Kind::Request => {
+                let full = out.is_full();
+                self.asked(inbound, full, out)
+            }
         }
+    }
+
+    /// Takes a batch apart. One that is too long is a violation as a whole, hence what answers our requests in it as well;
+    /// so is one that would let too many of the server's requests wait for each other.
+    fn batch_received(&mut self, frame: &Bytes) -> Option<ClientEvent<T>> {
+        let limits = self.config.limits();
+        match batch::split(frame, limits) {
+            Ok(members) if self.batches.waiting() + members.len() <= limits.max_calls => {
+                self.batches.begin(members);
+                None
+            }
+            Ok(_) => self.violated(Violation::TooManyRequests),
+            Err(error) if error.code == error::PARSE_ERROR => {
+                self.violated(Violation::Malformed(MalformedKind::Syntax))
+            }
+            Err(_) => self.violated(Violation::Malformed(MalformedKind::Batch)),
+        }
+    }
+
+    /// One member of a batch in, at most one event out. What answers it waits for the others.
+    pub(super) fn receive_member(
+        &mut self,
+        now: Instant,
+        mut member: Member,
+        out: &mut Outbox,
+    ) -> Option<ClientEvent<T>> {
+        let event = match scan(&member.bytes, &self.config.limits().scan()) {
+            Err(malformed) => self.malformed(&member.bytes, &malformed),
+            Ok(envelope) => {
+                let inbound = Inbound {
+                    bytes: member.bytes.clone(),
+                    envelope,
+                };
+                match envelope.kind {
+                    Kind::Result | Kind::Error => self.answered(&inbound),
+                    Kind::Notification => self.notified(now, inbound, out),
+                    Kind::Request => self.asked(inbound, out.is_full(), &mut member.answers),
+                }
+            }
+        };
+        let admitted = match &event {
+            Some(ClientEvent::Asked { id, .. }) => self.asks.assign(*id, member.batch),
+            _ => false,
+        };
+        member.done(admitted, &mut self.batches, out);
+        event
     }
 
     /// Never answered. If it was meant as the answer to a request, that request fails now instead of
@@ -105,11 +163,16 @@ impl<T> Client<T> {
         })
     }
 
-    fn notified(&mut self, now: Instant, inbound: Inbound) -> Option<ClientEvent<T>> {
+    fn notified(
+        &mut self,
+        now: Instant,
+        inbound: Inbound,
+        out: &mut Outbox,
+    ) -> Option<ClientEvent<T>> {
         let envelope = &inbound.envelope;
         let event = match envelope.method {
             Method::Progress => self.progressed(now, &inbound),
-            Method::Cancelled => self.cancelled(&inbound),
+            Method::Cancelled => self.cancelled(&inbound, out),
             Method::SubscriptionsAcknowledged => self.acknowledged(now, inbound),
             method if envelope.meta_subscription_id.is_some() => {
                 self.subscribed(now, method, inbound)
@@ -161,12 +224,15 @@ impl<T> Client<T> {
     }
 
     /// A modern server may end a subscription this way; a legacy one withdraws its own requests.
-    fn cancelled(&mut self, inbound: &Inbound) -> Option<ClientEvent<T>> {
+    fn cancelled(&mut self, inbound: &Inbound, out: &mut Outbox) -> Option<ClientEvent<T>> {
         let token = inbound.text(inbound.envelope.request_id);
         if !self.revision.is_modern() {
             // Unknown and late ones are ignored (2025-11-25, cancellation).
             let id = self.asks.find(&WireId::from_token(token)?)?;
-            self.asks.remove(id).ok()?;
+            let ask = self.asks.remove(id).ok()?;
+            if let Some(batch) = ask.batch {
+                self.batches.ended(batch, false, out);
+            }
             return Some(ClientEvent::Forgotten { id });
         }
         let Some(id) = self.own(token) else {

@@ -13,6 +13,7 @@ use super::subscription::Subscription;
 use crate::context::CallContext;
 use crate::error::Stale;
 use crate::id::{CallId, Slab, WireId};
+use crate::legacy::batch::BatchKey;
 use crate::method::Method;
 
 /// One admitted request.
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     pub(super) progress_token: Option<WireId>,
     pub(super) log_level: Option<LoggingLevel>,
     pub(super) progress: Pacer,
+    /// The batch that its answer belongs to.
+    pub(super) batch: Option<BatchKey>,
     /// Set for `subscriptions/listen`.
     pub(super) subscription: Option<Box<Subscription>>,
 }
@@ -136,6 +139,7 @@ impl Calls {
             progress_token: context.progress_token.clone(),
             log_level: context.log_level,
             progress: Pacer::default(),
+            batch: None,
             subscription,
         };
         let key = self.slab.insert(entry).ok()?;

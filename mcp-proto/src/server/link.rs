@@ -11,12 +11,11 @@
 //!                                        drain / end of input ────┘
 //! ```
 
-use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mcp_types::LoggingLevel;
 
 use super::calls::{Calls, Entry};
@@ -29,6 +28,7 @@ use crate::error::{self, Stale, WireError};
 use crate::frame::lines::{Line, Lines};
 use crate::id::{CallId, WireId};
 use crate::json::write;
+use crate::legacy::batch::Batches;
 use crate::legacy::{Peer, ServerRequests};
 use crate::limits::Budget;
 use crate::outbox::Outbox;
@@ -44,8 +44,7 @@ pub struct Link {
     pub(super) requests: ServerRequests<CallId>,
     lines: Lines,
     pub(super) budget: Budget,
-    /// The rest of a batch, slices of its frame; no more than calls may be in flight.
-    pub(super) batch: VecDeque<Bytes>,
+    pub(super) batches: Batches,
     /// The budget was overdrawn: nothing more is read.
     pub(super) misbehaved: bool,
     /// A subscription is dirty, a progress report waits, or the legacy peer is dirty.
@@ -72,7 +71,7 @@ impl Link {
             requests: ServerRequests::new(limits.max_requests),
             budget: Budget::new(limits.violations),
             misbehaved: false,
-            batch: VecDeque::new(),
+            batches: Batches::new(limits.max_calls),
             peer: None,
             pending_frames: false,
             blocked: false,
@@ -110,10 +109,10 @@ impl Link {
                 return Step::NeedInput;
             }
             if self.misbehaved {
-                return self.close();
+                return self.close(out);
             }
-            if let Some(member) = self.batch.pop_front() {
-                if let Some(event) = self.receive(member, true, out) {
+            if let Some(member) = self.batches.next_member() {
+                if let Some(event) = self.receive_member(member, out) {
                     return Step::Event(event);
                 }
                 continue;
@@ -132,11 +131,11 @@ impl Link {
                 }
                 Line::NeedMore if self.input_over => match self.lines.finish(input) {
                     Some(frame) => frame,
-                    None => return self.close(),
+                    None => return self.close(out),
                 },
                 Line::NeedMore => return Step::NeedInput,
             };
-            if let Some(event) = self.receive(frame, false, out) {
+            if let Some(event) = self.receive(frame, out) {
                 return Step::Event(event);
             }
         }
@@ -168,6 +167,8 @@ impl Link {
     }
 
     /// Answers a call; with -32603 when the message would be longer than `Limits::max_frame_out`.
+    ///
+    /// The answer to a member of a batch (2025-03-26) is written when the last of the batch is there.
     ///
     /// # Errors
     /// [`Stale`] when the call has ended; nothing is written then.
@@ -201,14 +202,25 @@ impl Link {
     ) -> Result<(), Stale> {
         self.flush_progress(id, out)?;
         let entry = self.calls.remove(id)?;
-        let (mark, before) = (out.mark(), out.len());
-        write(out, &entry, &self.config);
-        if out.len() - before > self.config.limits().max_frame_out {
-            out.rollback(mark);
+        let max = self.config.limits().max_frame_out;
+        let batched = entry
+            .batch
+            .and_then(|batch| self.batches.answers(batch, max));
+        let (to, room) = match batched {
+            Some((answers, room)) => (answers, room),
+            None => (&mut *out, max),
+        };
+        let (mark, before) = (to.mark(), to.len());
+        write(to, &entry, &self.config);
+        if to.len() - before > room {
+            to.rollback(mark);
             let error = WireError::internal("the result is larger than this server may send");
-            write::write_error(out, Some(&entry.id), &error);
+            write::write_error(to, Some(&entry.id), &error);
         }
-        out.put_byte(b'\n');
+        to.put_byte(b'\n');
+        if let Some(batch) = entry.batch {
+            self.batches.ended(batch, true, out);
+        }
         self.withdraw_all(id, out);
         Ok(())
     }
@@ -372,7 +384,8 @@ impl Link {
         self.misbehaved |= self.budget.consume().is_err();
     }
 
-    fn close(&mut self) -> Step<LinkEvent> {
+    fn close(&mut self, out: &mut Outbox) -> Step<LinkEvent> {
+        self.batches.stop_reading(out);
         if let Some(gone) = self.requests.withdraw(|_| true) {
             return Step::Event(LinkEvent::Lost {
                 call: gone.waiter,

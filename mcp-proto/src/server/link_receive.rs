@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 
 use bytes::Bytes;
-use mcp_types::Revision;
 
 use super::event::{CancelledBy, LinkEvent};
 use super::link::{Link, write_failure};
@@ -17,23 +16,17 @@ use crate::id::WireId;
 use crate::json::scan::scan;
 use crate::json::{Inbound, Kind, MALFORMED_ANSWER, Malformed, MalformedKind};
 use crate::judge::{self, Era};
-use crate::legacy::{Peer, batch};
 use crate::method::Method;
 use crate::outbox::Outbox;
 use crate::reply::{Payload, Reply};
 
 impl Link {
     /// One message in, at most one event out.
-    pub(super) fn receive(
-        &mut self,
-        frame: Bytes,
-        batched: bool,
-        out: &mut Outbox,
-    ) -> Option<LinkEvent> {
+    pub(super) fn receive(&mut self, frame: Bytes, out: &mut Outbox) -> Option<LinkEvent> {
         let limits = self.config.limits();
         let envelope = match scan(&frame, &limits.scan()) {
             Ok(envelope) => envelope,
-            Err(malformed) if malformed.kind == MalformedKind::Batch && !batched => {
+            Err(malformed) if malformed.kind == MalformedKind::Batch => {
                 self.batch_received(&frame, &malformed, out);
                 return None;
             }
@@ -44,11 +37,6 @@ impl Link {
             envelope,
         };
         match envelope.kind {
-            Kind::Request if batched && envelope.method == Method::Initialize => {
-                let error = WireError::invalid_request("`initialize` must not be part of a batch");
-                write_failure(out, inbound.id().as_ref(), &error);
-                None
-            }
             Kind::Request => {
                 self.budget.replenish();
                 self.request_received(inbound, out)
@@ -62,7 +50,7 @@ impl Link {
     /// peers could keep each other busy with errors.
     ///
     /// What carries the id of a question of ours was meant as its answer: the question ends with an error.
-    fn refuse_malformed(
+    pub(super) fn refuse_malformed(
         &mut self,
         frame: &Bytes,
         malformed: &Malformed,
@@ -91,23 +79,6 @@ impl Link {
         None
     }
 
-    /// Takes a batch apart, from a peer whose revision has them.
-    fn batch_received(&mut self, frame: &Bytes, malformed: &Malformed, out: &mut Outbox) {
-        let peer = self.peer.as_ref().map(Peer::revision);
-        let members = if peer == Some(Revision::V2025_03_26) {
-            batch::split(frame, self.config.limits())
-        } else {
-            Err(WireError::new(malformed.code(), malformed.message()))
-        };
-        match members {
-            Ok(members) => self.batch = members.into(),
-            Err(error) => {
-                self.violation();
-                write_failure(out, None, &error);
-            }
-        }
-    }
-
     fn request_received(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
         let id = inbound.id()?;
         match self.admit(id.clone(), inbound, out) {
@@ -119,7 +90,7 @@ impl Link {
         }
     }
 
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         id: WireId,
         inbound: Inbound,
@@ -192,13 +163,16 @@ impl Link {
         Ok(())
     }
 
-    fn notified(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
+    pub(super) fn notified(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
         match inbound.envelope.method {
             Method::Cancelled => {
                 // Unknown, late and malformed cancels are ignored (cancellation, "Error Handling").
                 let id = WireId::from_token(inbound.text(inbound.envelope.request_id))?;
                 let id = self.calls.find(&id)?;
-                self.calls.remove(id).ok()?;
+                let entry = self.calls.remove(id).ok()?;
+                if let Some(batch) = entry.batch {
+                    self.batches.ended(batch, false, out);
+                }
                 self.withdraw_all(id, out);
                 Some(LinkEvent::Cancelled {
                     id,

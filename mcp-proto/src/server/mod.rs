@@ -1,6 +1,7 @@
 //! The server's machines: [`Link`] for an ordered byte stream that carries many calls, and
 //! [`Subscription`], the transport-neutral part of `subscriptions/listen`.
 
+mod batched;
 mod calls;
 mod event;
 mod link;

@@ -12,6 +12,9 @@ use crate::check::{Direction, Kind, check_message};
 /// The latest revision.
 pub const MODERN: &str = "2026-07-28";
 
+/// The one revision in which a message may be an array of messages.
+const BATCHES: &str = "2025-03-26";
+
 /// What a result speaks that was asked for in no era.
 const BEFORE: &str = "2025-11-25";
 
@@ -73,12 +76,28 @@ impl Conversation {
         }
     }
 
+    /// The messages in `message`, which may be a batch where there are batches.
+    fn members<'a>(&self, message: &'a Value) -> Result<&'a [Value], String> {
+        match message {
+            Value::Array(members) if self.revision == BATCHES && !members.is_empty() => Ok(members),
+            Value::Array(_) => Err(format!("no batch in {}: {message}", self.revision)),
+            _ => Ok(std::slice::from_ref(message)),
+        }
+    }
+
     /// Judges a message of the server.
     ///
     /// # Errors
     ///
     /// What its revision does not allow, with the message.
     pub fn server(&mut self, message: &Value) -> Result<(), String> {
+        for message in self.members(message)? {
+            self.server_one(message)?;
+        }
+        Ok(())
+    }
+
+    fn server_one(&mut self, message: &Value) -> Result<(), String> {
         let id = message.get("id").map(Value::to_string).unwrap_or_default();
         let none = [(String::new(), self.revision == MODERN)];
         let requests = match self.requests.get(&id) {
@@ -114,6 +133,13 @@ impl Conversation {
     ///
     /// What its revision does not allow, with the message.
     pub fn client(&mut self, message: &Value) -> Result<(), String> {
+        for message in self.members(message)? {
+            self.client_one(message)?;
+        }
+        Ok(())
+    }
+
+    fn client_one(&mut self, message: &Value) -> Result<(), String> {
         self.note_one(message);
         let id = message.get("id").map(Value::to_string).unwrap_or_default();
         let answered = self.asked.get(&id).map_or("", String::as_str);
