@@ -481,6 +481,10 @@ impl ServerEnd {
     fn frames(&mut self, world: &World, messages: &[Value]) -> Checked {
         let watch = &mut self.watch;
         for message in messages {
+            if message.is_array() {
+                // What answers a batch was said earlier, before a cancellation perhaps; the model knows when.
+                continue;
+            }
             let method = message["method"].as_str().unwrap_or_default();
             if method.ends_with("/acknowledged") {
                 let tag = &message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"];

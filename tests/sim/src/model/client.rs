@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::batch::{self, Batches};
 use super::server::Room;
 use super::slab::{Key, Table, unwire, wire};
 use super::tree::{self, Form, Message, Tree};
@@ -120,7 +121,10 @@ pub struct ClientModel {
     shape: Shape,
     lines: Splitter,
     requests: Table<Request>,
-    asks: Table<Value>,
+    asks: Table<(Value, Option<batch::Number>)>,
+    batches: Batches,
+    /// The batch whose member is being received.
+    member_of: Option<batch::Number>,
     revision: &'static str,
     patience: Patience,
     misbehaved: bool,
@@ -142,6 +146,8 @@ impl ClientModel {
             lines: Splitter::new(shape.max_message),
             requests: Table::new(shape.max_requests),
             asks: Table::new(shape.max_calls),
+            batches: Batches::default(),
+            member_of: None,
             revision,
             patience: Patience::new(shape.violations),
             misbehaved: false,
@@ -244,6 +250,12 @@ impl ClientModel {
             if self.closing || self.misbehaved {
                 return self.close();
             }
+            if let Some((number, member)) = self.batches.next_member() {
+                if let Some(heard) = self.receive_member(now, number, &member, room) {
+                    return Next::Event(heard);
+                }
+                continue;
+            }
             let line = match self.lines.next_line() {
                 Split::Line(line) => line,
                 Split::TooLong => return Next::Event(self.violation("too long")),
@@ -292,9 +304,73 @@ impl ClientModel {
             .push(json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":params}));
     }
 
+    /// Says something, or keeps it for the batch that it belongs to.
+    fn say(&mut self, message: Value) {
+        match self.member_of {
+            Some(number) => self.batches.say(number, message),
+            None => self.out.push(message),
+        }
+    }
+
+    fn send_batches(&mut self) {
+        self.out.extend(self.batches.complete());
+    }
+
+    /// A question of a batch has ended.
+    fn member_ended(&mut self, number: Option<batch::Number>) {
+        if let Some(number) = number {
+            self.batches.ended(number);
+            self.send_batches();
+        }
+    }
+
+    fn receive_member(
+        &mut self,
+        now: u64,
+        number: batch::Number,
+        member: &[u8],
+        room: &Room<'_>,
+    ) -> Option<Heard> {
+        self.member_of = Some(number);
+        let heard = self.receive(now, member, room);
+        self.member_of = None;
+        let mut pending = false;
+        if let Some(Heard::Asked(key, _)) = &heard
+            && let Some((_, batch)) = self.asks.get_mut(*key)
+        {
+            *batch = Some(number);
+            pending = true;
+        }
+        self.batches.received(number, pending);
+        self.send_batches();
+        heard
+    }
+
+    /// Only 2025-03-26 has batches.
+    fn take_apart(&mut self, line: &[u8]) -> Option<Heard> {
+        let max = self.shape.max_calls;
+        let members = tree::elements(line)?;
+        if !(1..=max).contains(&members.len()) {
+            return Some(self.violation("malformed"));
+        }
+        if self.batches.waiting() + members.len() > max {
+            return Some(self.violation("too many requests"));
+        }
+        self.batches.begin(members);
+        None
+    }
+
     fn receive(&mut self, now: u64, line: &[u8], room: &Room<'_>) -> Option<Heard> {
         let message = match tree::read(line) {
             Ok(message) => message,
+            Err(fault)
+                if fault.batch
+                    && self.member_of.is_none()
+                    && self.revision == "2025-03-26"
+                    && tree::elements(line).is_some() =>
+            {
+                return self.take_apart(line);
+            }
             Err(fault) => {
                 let answer =
                     fault.nothing || matches!(fault.form, Some(Form::Result | Form::Error));
@@ -355,8 +431,8 @@ impl ClientModel {
         }
         let id = message.id.as_ref().map(Tree::value)?;
         let refusal = |code: i64| json!({"jsonrpc":"2.0","id":id,"error":{"code":code}});
-        if self.asks.iter().any(|(_, known)| *known == id) {
-            self.out.push(refusal(-32600));
+        if self.asks.iter().any(|(_, (known, _))| *known == id) {
+            self.say(refusal(-32600));
             return Some(self.violation("duplicate request"));
         }
         let offered = match message.method.as_str() {
@@ -366,17 +442,17 @@ impl ClientModel {
             _ => false,
         };
         if message.method == "ping" {
-            self.out.push(json!({"jsonrpc":"2.0","id":id,"result":{}}));
+            self.say(json!({"jsonrpc":"2.0","id":id,"result":{}}));
         } else if offered {
             let refusal = refusal(-32603);
-            if let Some(key) = self.asks.insert(id) {
+            if let Some(key) = self.asks.insert((id, None)) {
                 self.patience.regain();
                 return Some(Heard::Asked(key, message.method.clone()));
             }
-            self.out.push(refusal);
+            self.say(refusal);
             return Some(self.violation("too many requests"));
         } else {
-            self.out.push(refusal(-32601));
+            self.say(refusal(-32601));
         }
         if full {
             return Some(self.violation("too many requests"));
@@ -414,8 +490,10 @@ impl ClientModel {
                 let id = message.param("requestId");
                 if !self.modern() {
                     let id = id?.value();
-                    let key = self.asks.iter().find(|(_, known)| **known == id)?.0;
-                    self.asks.remove(key);
+                    let asked = |known: &Value| *known == id;
+                    let key = self.asks.iter().find(|(_, (known, _))| asked(known))?.0;
+                    let (_, batch) = self.asks.remove(key)?;
+                    self.member_ended(batch);
                     return Some(Heard::Forgotten(key));
                 }
                 let Some(key) = id.and_then(own) else {
@@ -558,13 +636,16 @@ impl ClientModel {
     /// Answers a question.
     pub fn reply(&mut self, key: Key, result: Result<&Value, i64>) -> bool {
         self.out.clear();
-        let Some(id) = self.asks.remove(key) else {
+        let Some((id, batch)) = self.asks.remove(key) else {
             return false;
         };
-        self.out.push(match result {
+        self.member_of = batch;
+        self.say(match result {
             Ok(result) => json!({"jsonrpc":"2.0","id":id,"result":result}),
             Err(code) => json!({"jsonrpc":"2.0","id":id,"error":{"code":code}}),
         });
+        self.member_of = None;
+        self.member_ended(batch);
         true
     }
 }

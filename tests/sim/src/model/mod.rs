@@ -2,6 +2,7 @@
 //!
 //! Owns ordered maps and whole trees, and shares no code with the machines. Slow and obvious is the point.
 
+pub mod batch;
 pub mod client;
 pub mod server;
 pub mod slab;

@@ -3,10 +3,9 @@
 //! Owns the plain form of the rules: eras, the call table, subscriptions, the legacy session, requests to
 //! the client. Messages are trees in and values out; only what an error's text says is left open.
 
-use std::collections::VecDeque;
-
 use serde_json::{Value, json};
 
+use super::batch::{self, Batches};
 use super::slab::{Key, Table, unwire, wire};
 use super::tree::{self, Form, Message, Tree, integer};
 use super::{Patience, Split, Splitter};
@@ -172,6 +171,7 @@ struct Call {
     /// No progress is sent before.
     free_at: u64,
     subscription: Option<(Filter, Dirt)>,
+    batch: Option<batch::Number>,
 }
 
 impl Call {
@@ -244,8 +244,9 @@ pub struct Room<'a> {
 pub struct ServerModel {
     shape: Shape,
     lines: Splitter,
-    /// The rest of a batch.
-    batch: VecDeque<Vec<u8>>,
+    batches: Batches,
+    /// The batch whose member is being received.
+    member_of: Option<batch::Number>,
     calls: Table<Call>,
     asks: Table<Ask>,
     session: Option<Session>,
@@ -266,7 +267,8 @@ impl ServerModel {
     pub fn new(shape: Shape) -> Self {
         Self {
             lines: Splitter::new(shape.max_message),
-            batch: VecDeque::new(),
+            batches: Batches::default(),
+            member_of: None,
             calls: Table::new(shape.max_calls),
             asks: Table::new(shape.max_requests),
             session: None,
@@ -357,8 +359,8 @@ impl ServerModel {
             if self.misbehaved {
                 return self.close();
             }
-            if let Some(member) = self.batch.pop_front() {
-                if let Some(heard) = self.receive(member, true) {
+            if let Some((number, member)) = self.batches.next_member() {
+                if let Some(heard) = self.receive_member(number, member) {
                     return Next::Event(heard);
                 }
                 continue;
@@ -376,7 +378,7 @@ impl ServerModel {
                 },
                 Split::More => return Next::Input,
             };
-            if let Some(heard) = self.receive(line, false) {
+            if let Some(heard) = self.receive(line) {
                 return Next::Event(heard);
             }
         }
@@ -422,6 +424,8 @@ impl ServerModel {
     }
 
     fn close(&mut self) -> Next {
+        self.batches.stop();
+        self.send_batches();
         let asked = self.asks.keys().into_iter().next();
         if let Some(key) = asked
             && let Some(ask) = self.asks.remove(key)
@@ -450,13 +454,49 @@ impl ServerModel {
         if let Some(id) = id {
             message["id"] = id;
         }
-        self.out.push(message);
+        self.say(message);
     }
 
-    fn receive(&mut self, line: Vec<u8>, batched: bool) -> Option<Heard> {
+    /// Says something, or keeps it for the batch that it belongs to.
+    fn say(&mut self, message: Value) {
+        match self.member_of {
+            Some(number) => self.batches.say(number, message),
+            None => self.out.push(message),
+        }
+    }
+
+    fn send_batches(&mut self) {
+        self.out.extend(self.batches.complete());
+    }
+
+    fn receive_member(&mut self, number: batch::Number, member: Vec<u8>) -> Option<Heard> {
+        self.member_of = Some(number);
+        let heard = self.receive(member);
+        self.member_of = None;
+        let mut pending = false;
+        if let Some(Heard::Call { key, .. }) = &heard
+            && let Some(call) = self.calls.get_mut(*key)
+        {
+            call.batch = Some(number);
+            pending = true;
+        }
+        self.batches.received(number, pending);
+        self.send_batches();
+        heard
+    }
+
+    /// A call of a batch has ended.
+    fn member_ended(&mut self, call: &Call) {
+        if let Some(number) = call.batch {
+            self.batches.ended(number);
+            self.send_batches();
+        }
+    }
+
+    fn receive(&mut self, line: Vec<u8>) -> Option<Heard> {
         let message = match tree::read(&line) {
             Ok(message) => message,
-            Err(fault) if fault.batch && !batched => {
+            Err(fault) if fault.batch && self.member_of.is_none() => {
                 self.take_apart(&line);
                 return None;
             }
@@ -477,7 +517,10 @@ impl ServerModel {
                 return None;
             }
         };
-        if batched && message.form == Form::Request && message.method == "initialize" {
+        if self.member_of.is_some()
+            && message.form == Form::Request
+            && (message.method == "initialize" || self.is_modern(&message))
+        {
             self.refuse(message.id.map(|id| id.value()), -32600);
             return None;
         }
@@ -508,21 +551,24 @@ impl ServerModel {
             self.violation();
             return Err(-32600);
         }
+        if self.is_modern(message) {
+            self.modern(id, message, line)
+        } else {
+            self.legacy(id, message, line)
+        }
+    }
+
+    fn is_modern(&self, message: &Message) -> bool {
         let modern_only = matches!(
             message.method.as_str(),
             "server/discover" | "subscriptions/listen" | "tasks/update"
         );
-        let modern = if !self.shape.modern {
+        if !self.shape.modern {
             false
         } else if self.shape.legacy.is_empty() {
             true
         } else {
             message.meta(VERSION).is_some() || message.meta(CAPABILITIES).is_some() || modern_only
-        };
-        if modern {
-            self.modern(id, message, line)
-        } else {
-            self.legacy(id, message, line)
         }
     }
 
@@ -588,6 +634,7 @@ impl ServerModel {
             waiting: None,
             free_at: 0,
             subscription: None,
+            batch: None,
         };
         if message.method == "subscriptions/listen" {
             let filter = self.granted(message)?;
@@ -747,6 +794,7 @@ impl ServerModel {
                     waiting: None,
                     free_at: 0,
                     subscription: None,
+                    batch: None,
                 };
                 return self.enter(call, revision, line).map(Some);
             }
@@ -797,8 +845,7 @@ impl ServerModel {
             result["resultType"] = json!("complete");
             result["_meta"] = json!({"io.modelcontextprotocol/serverInfo":self.shape.info});
         }
-        self.out
-            .push(json!({"jsonrpc":"2.0","id":id,"result":result}));
+        self.say(json!({"jsonrpc":"2.0","id":id,"result":result}));
     }
 
     fn notified(&mut self, message: &Message) -> Option<Heard> {
@@ -806,7 +853,9 @@ impl ServerModel {
             "notifications/cancelled" => {
                 let id = identifier(message.param("requestId")?)?;
                 let key = self.find(&id)?;
-                self.calls.remove(key);
+                if let Some(call) = self.calls.remove(key) {
+                    self.member_ended(&call);
+                }
                 self.withdraw_all(key);
                 Some(Heard::Cancelled(key, false))
             }
@@ -825,12 +874,30 @@ impl ServerModel {
         };
         let max = self.shape.max_calls;
         match members.and_then(|m| (1..=max).contains(&m.len()).then_some(m).ok_or(-32600)) {
-            Ok(members) => self.batch = members.into(),
+            Ok(members) if self.batches.waiting() + self.answerable(&members) > max => {
+                self.refuse(None, -32603);
+            }
+            Ok(members) => self.batches.begin(members),
             Err(code) => {
                 self.violation();
                 self.refuse(None, code);
             }
         }
+    }
+
+    /// How many members may be answered; where nothing waits, nobody counts.
+    fn answerable(&self, members: &[Vec<u8>]) -> usize {
+        if self.batches.waiting() == 0 {
+            return members.len();
+        }
+        let answered = |member: &&Vec<u8>| {
+            let form = match tree::read(member) {
+                Ok(message) => Some(message.form),
+                Err(fault) => fault.form,
+            };
+            matches!(form, None | Some(Form::Request))
+        };
+        members.iter().filter(answered).count()
     }
 
     /// The request of ours that an id stands for, if it waits.
@@ -910,8 +977,10 @@ impl ServerModel {
                 result.remove(modern);
             }
         }
-        self.out
-            .push(json!({"jsonrpc":"2.0","id":call.id,"result":result}));
+        self.member_of = call.batch;
+        self.say(json!({"jsonrpc":"2.0","id":call.id,"result":result}));
+        self.member_of = None;
+        self.member_ended(&call);
         self.withdraw_all(key);
         true
     }
@@ -923,7 +992,10 @@ impl ServerModel {
         let Some(call) = self.calls.remove(key) else {
             return false;
         };
-        self.refuse(Some(call.id), code);
+        self.member_of = call.batch;
+        self.refuse(Some(call.id.clone()), code);
+        self.member_of = None;
+        self.member_ended(&call);
         self.withdraw_all(key);
         true
     }
