@@ -28,7 +28,8 @@ enum Op<'a> {
     Speak(bool),
     Respond(u8),
     Fail(u8),
-    /// The server says something well-formed about the request that is chosen by the first number.
+    /// The server says something well-formed about the request that is chosen by the first number. The top quarter of
+    /// these numbers makes it part of a batch, which goes out in front of the next message that is none.
     Say(Say, u8, u8),
     Raw(&'a [u8]),
     Newline,
@@ -83,6 +84,7 @@ struct World {
     asks: BTreeSet<CallId>,
     tokens: u32,
     line: Vec<u8>,
+    batch: Vec<String>,
     /// What the server has read of each request: a cancel of what it never saw is a fault.
     seen: BTreeSet<u64>,
     closed: bool,
@@ -146,6 +148,7 @@ impl World {
             asks: BTreeSet::new(),
             tokens: 0,
             line: Vec::new(),
+            batch: Vec::new(),
             seen: BTreeSet::new(),
             closed: false,
             ended_input: false,
@@ -348,6 +351,15 @@ impl World {
             ),
             Say::Ping => format!(r#"{{"jsonrpc":"2.0","id":{number},"method":"ping"}}"#),
         };
+        if at >= 192 {
+            self.batch.push(text);
+            return;
+        }
+        if !self.batch.is_empty() {
+            let batch = std::mem::take(&mut self.batch).join(" ,");
+            self.input
+                .extend_from_slice(format!("[{batch}]\n").as_bytes());
+        }
         self.input.extend_from_slice(text.as_bytes());
         self.input.extend_from_slice(b"\n");
     }
@@ -442,6 +454,14 @@ impl World {
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
             let message: Value = serde_json::from_slice(&line).expect("every line is JSON");
+            if let Value::Array(answers) = &message {
+                assert!((1..=self.max_asks).contains(&answers.len()), "{message}");
+                for answer in answers {
+                    assert_eq!(answer["jsonrpc"], "2.0");
+                    assert!(answer["method"].is_null(), "no answer: {message}");
+                }
+                continue;
+            }
             assert_eq!(message["jsonrpc"], "2.0");
             match (message["method"].as_str(), message["id"].as_u64()) {
                 (Some("notifications/cancelled"), None) => {

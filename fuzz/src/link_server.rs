@@ -571,12 +571,20 @@ impl World {
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
             let value: Value = serde_json::from_slice(&line).expect("every line is JSON");
-            assert_eq!(value["jsonrpc"], "2.0");
-            self.heard(&value);
+            let Value::Array(answers) = &value else {
+                self.heard(&value);
+                continue;
+            };
+            assert!((1..=self.max_calls).contains(&answers.len()), "{value}");
+            for answer in answers {
+                assert!(answer["method"].is_null(), "no answer: {value}");
+                self.heard(answer);
+            }
         }
     }
 
     fn heard(&mut self, message: &Value) {
+        assert_eq!(message["jsonrpc"], "2.0");
         let params = &message["params"];
         let tag = &params["_meta"]["io.modelcontextprotocol/subscriptionId"];
         match message["method"].as_str() {
