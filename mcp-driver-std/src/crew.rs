@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mcp_driver::{Ended, is_about_one_peer};
+use mcp_driver::{ACCEPT_PAUSE, Ended, is_about_one_peer};
 use mcp_server::proto::time::Instant;
 use rustix::event::PollFlags;
 
@@ -18,8 +18,8 @@ use crate::line::Led;
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
 
-/// How long no connection is accepted after an error that no peer caused.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How much later than its bound a connection that has not ended is given up: its leader must be stuck.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// How far two looks at the connections are apart. A handler that is seen by both is no longer waited for.
 const LOOK: Duration = Duration::from_millis(1);
@@ -63,9 +63,6 @@ pub(crate) struct Shift<'a> {
     next_look: Option<Instant>,
 }
 
-/// Accepts one connection, or says that there is none (`WouldBlock`).
-pub(crate) type Accept<'a> = &'a mut dyn FnMut(&Arc<Crew>) -> io::Result<Arc<dyn Led>>;
-
 impl<'a> Shift<'a> {
     pub(crate) fn new(runtime: &'a StdRuntime, stopper: &'a Stopper) -> io::Result<Self> {
         let bell = Arc::new(Bell::new()?);
@@ -97,7 +94,7 @@ impl<'a> Shift<'a> {
             }
             if self.stopper.is_stopped_now() {
                 line.cut();
-                continue;
+                return Ok(line.ended().unwrap_or(Ended::ShutdownBound));
             }
             if self.stopper.is_stopped() && !std::mem::replace(&mut stopping, true) {
                 line.shutdown();
@@ -106,22 +103,37 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Serves what a listener brings until it is stopped, at most `most` at once.
+    /// Serves what a listener brings, at most `most` connections at once, until it is stopped and the time is over that
+    /// `stopping` asks for.
     pub(crate) fn listen(
         &mut self,
         listener: BorrowedFd<'_>,
         most: usize,
-        accept: Accept<'_>,
+        stopping: impl FnOnce() -> Duration,
+        mut accept: impl FnMut(&Arc<Crew>) -> io::Result<Arc<dyn Led>>,
     ) -> io::Result<()> {
         let mut paused: Option<Instant> = None;
-        while !self.stopper.is_stopped() {
+        let mut stopping = Some(stopping);
+        let mut until: Option<Instant> = None;
+        loop {
             self.forget_ended();
             let now = self.runtime.clock.instant();
-            paused = paused.filter(|until| *until > now);
+            if self.stopper.is_stopped()
+                && let Some(stopping) = stopping.take()
+            {
+                until = Some(now + stopping());
+            }
+            if until.is_some_and(|until| until <= now) || self.stopper.is_stopped_now() {
+                return Ok(());
+            }
+            paused = paused.filter(|paused| *paused > now);
             let mut watched = [Watch::new(listener.as_fd(), PollFlags::IN)];
             let full = self.members.len() >= most.max(1);
             let count = usize::from(!full && paused.is_none());
-            self.rest(&mut watched[..count], paused)?;
+            self.rest(
+                &mut watched[..count],
+                [paused, until].into_iter().flatten().min(),
+            )?;
             if watched[0].revents.is_empty() {
                 continue;
             }
@@ -129,28 +141,35 @@ impl<'a> Shift<'a> {
             match accept(&crew).and_then(|line| self.add(line)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_about_one_peer(&error) => {}
-                Err(_) => paused = Some(self.runtime.clock.instant() + PAUSE),
+                Err(_) => paused = Some(self.runtime.clock.instant() + ACCEPT_PAUSE),
                 Ok(()) => {}
             }
         }
-        Ok(())
     }
 
-    /// Ends all connections gracefully and waits for it.
-    pub(crate) fn drain(mut self) -> io::Result<()> {
+    /// Ends all connections gracefully, which they do within `bound`, and says how many did not.
+    pub(crate) fn drain(mut self, bound: Duration) -> io::Result<usize> {
+        let until = self.runtime.clock.instant() + bound + GRACE;
         self.members
             .iter()
             .for_each(|member| member.line.shutdown());
+        let mut dropped = 0;
         loop {
-            self.forget_ended();
-            if self.members.is_empty() {
-                return Ok(());
-            }
-            if self.stopper.is_stopped_now() {
+            self.members.retain(|member| {
+                let ended = member.line.ended();
+                dropped += usize::from(ended == Some(Ended::ShutdownBound));
+                ended.is_none()
+            });
+            let late = until <= self.runtime.clock.instant();
+            if late || self.stopper.is_stopped_now() {
+                // Whoever is still inside of a handler finds out when it comes back.
                 self.members.iter().for_each(|member| member.line.cut());
-                continue;
+                return Ok(dropped + self.members.len());
             }
-            self.rest(&mut [], None)?;
+            if self.members.is_empty() {
+                return Ok(dropped);
+            }
+            self.rest(&mut [], Some(until))?;
         }
     }
 

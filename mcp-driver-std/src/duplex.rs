@@ -26,7 +26,14 @@ const SURE: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Ends {
     input: File,
-    output: File,
+    /// None if it is the same.
+    output: Option<File>,
+}
+
+impl Ends {
+    fn output(&self) -> &File {
+        self.output.as_ref().unwrap_or(&self.input)
+    }
 }
 
 /// See the module.
@@ -73,19 +80,25 @@ impl Half {
 }
 
 impl Duplex {
+    /// Of one descriptor that does not block, for both directions.
+    pub(crate) fn socket(socket: OwnedFd) -> Self {
+        Self::of(socket.into(), None, [false; 2])
+    }
+
     /// Of descriptors that do not block, or of which it is said that they do.
-    pub(crate) fn new(input: (OwnedFd, bool), output: (OwnedFd, bool)) -> Self {
+    pub(crate) fn pair(input: (OwnedFd, bool), output: (OwnedFd, bool)) -> Self {
+        Self::of(input.0.into(), Some(output.0.into()), [input.1, output.1])
+    }
+
+    fn of(input: File, output: Option<File>, blocking: [bool; 2]) -> Self {
         Self {
-            ends: Arc::new(Ends {
-                input: input.0.into(),
-                output: output.0.into(),
-            }),
+            ends: Arc::new(Ends { input, output }),
             scratch: Scratch::default(),
-            input: Half::new(input.1),
+            input: Half::new(blocking[0]),
             // Worth trying at once, as most writes succeed; but one that would block must be asked about first.
             output: Half {
-                ready: !output.1,
-                ..Half::new(output.1)
+                ready: !blocking[1],
+                ..Half::new(blocking[1])
             },
             over: false,
         }
@@ -138,18 +151,31 @@ impl Interest {
         &self,
         doze: impl FnOnce(&mut [Watch<'_>]) -> io::Result<()>,
     ) -> io::Result<Told> {
-        let events = if self.write {
+        let writing = if self.write {
             PollFlags::OUT
         } else {
             PollFlags::empty()
         };
-        let mut watched = [
-            Watch::new(self.ends.output.as_fd(), events),
-            Watch::new(self.ends.input.as_fd(), PollFlags::IN),
-        ];
-        let count = 1 + usize::from(self.read);
-        doze(&mut watched[..count])?;
-        let [output, input] = watched.map(|watch| watch.revents);
+        let reading = if self.read {
+            PollFlags::IN
+        } else {
+            PollFlags::empty()
+        };
+        let (input, output) = if let Some(output) = &self.ends.output {
+            let mut watched = [
+                Watch::new(output.as_fd(), writing),
+                Watch::new(self.ends.input.as_fd(), reading),
+            ];
+            // An input that nobody wants is not watched: its end would be told all the time.
+            let count = 1 + usize::from(self.read);
+            doze(&mut watched[..count])?;
+            (watched[1].revents, watched[0].revents)
+        } else {
+            let mut watched = [Watch::new(self.ends.input.as_fd(), reading | writing)];
+            doze(&mut watched)?;
+            let revents = watched[0].revents;
+            (revents.difference(PollFlags::OUT), revents)
+        };
         Ok(Told {
             // An end and an error are learned by reading.
             readable: self.read && !input.is_empty(),
@@ -193,7 +219,7 @@ impl Stream for Duplex {
         if !self.output.attempt() {
             return Poll::Pending;
         }
-        let mut output = &self.ends.output;
+        let mut output = self.ends.output();
         let written = if self.output.blocking {
             self.output.ready = false;
             let chunk = out.chunk();
@@ -215,7 +241,7 @@ impl Stream for Duplex {
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(&self.ends.output, Shutdown::Write) {
+        match rustix::net::shutdown(self.ends.output(), Shutdown::Write) {
             // A pipe is closed when the connection is over.
             Ok(()) | Err(rustix::io::Errno::NOTSOCK) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),

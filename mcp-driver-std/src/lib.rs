@@ -6,13 +6,20 @@
 //! - on standard input and output: [`serve_stdio`], with private descriptors, so that a stray `println!` lands on stderr;
 //! - over any pair of descriptors with the same framing: [`serve_io`], and over TCP and Unix sockets: [`serve_tcp`],
 //!   [`serve_unix`];
-//! - as a whole process that reads its arguments: [`run()`].
+//! - over Streamable HTTP (feature `http`): `http::serve_http`;
+//! - as a whole process that reads its arguments and minds its signals (feature `signals`): [`run()`].
+//!
+//! Each connection has a thread, which runs its handlers, too. One that does not come back within a moment costs the others
+//! nothing: another thread takes the connection over. So handlers may await, compute or block as they like; how many may be
+//! stuck at once is [`StdRuntime`]'s bound.
 
 #![forbid(unsafe_code)]
 
 mod bell;
 mod crew;
 mod duplex;
+#[cfg(feature = "http")]
+pub mod http;
 mod line;
 mod pool;
 mod run;
@@ -25,6 +32,8 @@ mod timers;
 pub use mcp_driver::{
     DEFAULT_BLOCKING_THREADS, Ended, ListenOptions, NoEntropy, StreamOptions, seed,
 };
+#[cfg(feature = "http")]
+pub use run::run_http;
 pub use run::{run, run_stdio};
 pub use runtime::StdRuntime;
 pub use serve::{serve_io, serve_io_until, serve_stdio, serve_stdio_until, serve_tcp, serve_unix};

@@ -21,8 +21,8 @@
 //! needs a permit while it runs, so there are never more stuck threads than permits; beyond, calls wait, while the
 //! connections still read, write, cancel and answer what needs no handler.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -82,11 +82,11 @@ pub(crate) trait Led: Send + Sync {
     fn take_over(self: Arc<Self>, seen: u64);
     /// Odd while its leader is inside a handler. Another number each time.
     fn counter(&self) -> u64;
-    /// Starts a graceful end.
+    /// Starts a graceful end. Never waits.
     fn shutdown(&self);
-    /// Drops what runs on it.
+    /// Drops what runs on it, as soon as its leader is not inside of a handler. Never waits.
     fn cut(&self);
-    /// How it ended, if it has.
+    /// How it ended, if it has. Never waits.
     fn ended(&self) -> Option<Ended>;
 }
 
@@ -98,6 +98,9 @@ pub(crate) struct Line<M: Yielding> {
     runtime: StdRuntime,
     /// Written under the lock only.
     counter: AtomicU64,
+    /// What the crew wants: a machine that runs its handlers itself does so under the lock.
+    wish: AtomicU8,
+    ended: OnceLock<Ended>,
     state: Mutex<State<M>>,
 }
 
@@ -106,8 +109,11 @@ struct State<M: Yielding> {
     live: Option<Live<M>>,
     /// Which leader it is: the one that finds another number here leads no longer.
     turn: u64,
-    ended: Option<Ended>,
 }
+
+const SERVE: u8 = 0;
+const SHUTDOWN: u8 = 1;
+const CUT: u8 = 2;
 
 struct Live<M: Yielding> {
     pump: Pump<M>,
@@ -132,6 +138,8 @@ impl<M: Yielding> Line<M> {
             bell: Arc::new(Bell::new()?),
             crew,
             counter: AtomicU64::new(0),
+            wish: AtomicU8::new(SERVE),
+            ended: OnceLock::new(),
             state: Mutex::new(State {
                 live: Some(Live {
                     pump: Pump::new(machine, options),
@@ -140,7 +148,6 @@ impl<M: Yielding> Line<M> {
                     held: None,
                 }),
                 turn: 0,
-                ended: None,
             }),
             runtime,
         })
@@ -159,6 +166,11 @@ impl<M: Yielding> Line<M> {
             let Some(live) = &mut state.live else {
                 return;
             };
+            match self.wish.load(Ordering::SeqCst) {
+                SERVE => {}
+                SHUTDOWN => live.pump.shutdown(),
+                _ => return self.end(state, Ended::ShutdownBound),
+            }
             live.stream.begin();
             let polled = live.pump.poll(&mut cx, &mut live.stream, &mut live.alarm);
             if let Poll::Ready(ended) = polled {
@@ -284,7 +296,7 @@ impl<M: Yielding> Line<M> {
         let live = state.live.take();
         drop(state);
         drop(live);
-        self.lock().ended.get_or_insert(ended);
+        self.ended.get_or_init(|| ended);
         self.crew.ring();
     }
 }
@@ -303,21 +315,22 @@ impl<M: Yielding> Led for Line<M> {
     }
 
     fn shutdown(&self) {
-        if let Some(live) = &mut self.lock().live {
-            live.pump.shutdown();
-        }
+        self.wish.fetch_max(SHUTDOWN, Ordering::SeqCst);
         self.bell.ring();
     }
 
     fn cut(&self) {
-        let state = self.lock();
-        if state.ended.is_none() {
+        self.wish.fetch_max(CUT, Ordering::SeqCst);
+        self.bell.ring();
+        // Its leader may be inside of a handler, and nobody else there to do it.
+        if let Ok(state) = self.state.try_lock()
+            && state.live.is_some()
+        {
             self.end(state, Ended::ShutdownBound);
         }
-        self.bell.ring();
     }
 
     fn ended(&self) -> Option<Ended> {
-        self.lock().ended
+        self.ended.get().copied()
     }
 }

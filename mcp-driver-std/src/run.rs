@@ -12,7 +12,8 @@ use mcp_server::IntoService;
 use crate::serve::serve_stdio_until;
 use crate::stopper::Stopper;
 
-/// Serves until the client ends it, as the process's arguments say: nothing or `--stdio` for standard input and output.
+/// Serves until the client ends it, as the process's arguments say: nothing or `--stdio` for standard input and output; with the
+/// feature `http`, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`).
 ///
 /// With the feature `signals`, SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once; in every case it returns
 /// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment. Messages for people go
@@ -24,6 +25,15 @@ use crate::stopper::Stopper;
 /// }
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
+    #[cfg(feature = "http")]
+    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
+        let options = crate::http::ServeOptions::default();
+        let path = options.path.clone();
+        run_http(service, address, options, |address| {
+            eprintln!("serving MCP at http://{address}{path}");
+        })
+    }));
+    #[cfg(not(feature = "http"))]
     let http: Option<ServeHttp<'_>> = None;
     serve_as_asked(server, run_stdio, http)
 }
@@ -36,6 +46,29 @@ pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
     let stopper = Stopper::new();
     mind_signals(&stopper)?;
     serve_stdio_until(server, StreamOptions::default(), &stopper).map(drop)
+}
+
+/// Serves Streamable HTTP at `http://ADDRESS` and the path of the options until, with the feature `signals`, a signal comes.
+/// Blocks; `announce` is told where it serves, once it does.
+///
+/// # Errors
+/// When the address cannot be bound or must not be (see [`serve_http`](crate::http::serve_http)).
+#[cfg(feature = "http")]
+pub fn run_http<S: IntoService>(
+    server: S,
+    address: &str,
+    options: crate::http::ServeOptions,
+    announce: impl FnOnce(std::net::SocketAddr),
+) -> io::Result<()> {
+    let stopper = Stopper::new();
+    mind_signals(&stopper)?;
+    let listener = std::net::TcpListener::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })?;
+    let address = listener.local_addr()?;
+    mcp_driver::http::refuse_exposure(address, &options)?;
+    announce(address);
+    crate::http::serve_http(listener, server, options, &stopper).map(drop)
 }
 
 /// The first signal asks for a graceful end, the second one insists. For the rest of the process.

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_driver::stdio::Channel;
 use mcp_driver::{Ended, ListenOptions, StreamOptions, refuse_remote, seed};
@@ -120,7 +121,7 @@ impl StdRuntime {
     ) -> io::Result<Ended> {
         let service = service.into_service().map_err(io::Error::other)?;
         let (input, output) = mcp_driver::stdio::take()?;
-        let stream = Duplex::new(descriptor(input)?, descriptor(output)?);
+        let stream = Duplex::pair(descriptor(input)?, descriptor(output)?);
         self.serve_one(service, stream, options, stopper)
     }
 
@@ -140,7 +141,7 @@ impl StdRuntime {
         let (reader, writer) = (reader.into(), writer.into());
         make_nonblocking(&reader)?;
         make_nonblocking(&writer)?;
-        let stream = Duplex::new((reader, false), (writer, false));
+        let stream = Duplex::pair((reader, false), (writer, false));
         self.serve_one(service, stream, options, stopper)
     }
 
@@ -157,11 +158,12 @@ impl StdRuntime {
     ) -> io::Result<()> {
         refuse_remote(listener.local_addr()?, &options)?;
         listener.set_nonblocking(true)?;
-        self.serve_listener(listener, service, options, stopper, |listener| {
+        self.serve_lines(listener, service, options, stopper, |listener| {
             let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true)?;
             // Answers are small and latency matters; failing to say so is harmless.
             let _ = stream.set_nodelay(true);
-            Ok((stream.try_clone()?.into(), stream.into()))
+            Ok(stream.into())
         })
     }
 
@@ -177,9 +179,10 @@ impl StdRuntime {
         stopper: &Stopper,
     ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.serve_listener(listener, service, options, stopper, |listener| {
+        self.serve_lines(listener, service, options, stopper, |listener| {
             let (stream, _) = listener.accept()?;
-            Ok((stream.try_clone()?.into(), stream.into()))
+            stream.set_nonblocking(true)?;
+            Ok(stream.into())
         })
     }
 
@@ -195,26 +198,26 @@ impl StdRuntime {
         shift.serve(line)
     }
 
-    fn serve_listener<S: IntoService, L: AsFd>(
+    fn serve_lines<S: IntoService, L: AsFd>(
         &self,
         listener: L,
         service: S,
         options: ListenOptions,
         stopper: &Stopper,
-        accept: impl Fn(&L) -> io::Result<(OwnedFd, OwnedFd)>,
+        accept: impl Fn(&L) -> io::Result<OwnedFd>,
     ) -> io::Result<()> {
         let service = service.into_service().map_err(io::Error::other)?;
+        let bound = service.config().limits().shutdown_bound;
         let mut shift = Shift::new(self, stopper)?;
-        shift.listen(listener.as_fd(), options.max_connections, &mut |crew| {
-            let (reader, writer) = accept(&listener)?;
-            // Both are one socket.
-            make_nonblocking(&reader)?;
-            let stream = Duplex::new((reader, false), (writer, false));
+        let at_once = || Duration::ZERO;
+        let listening = listener.as_fd();
+        shift.listen(listening, options.max_connections, at_once, |crew| {
+            let stream = Duplex::socket(accept(&listener)?);
             self.line(service.clone(), stream, options.stream.clone(), crew)
         })?;
         // From now on connections are refused.
         drop(listener);
-        shift.drain()
+        shift.drain(bound).map(drop)
     }
 
     fn line(

@@ -28,11 +28,15 @@ mod unix {
             .with_unix(|listener, service, options, stop| {
                 serve_unix(listener, service, options, &until(&stop))
             });
+        #[cfg(feature = "http")]
+        let subject = subject.with_http(|listener, service, options, stop| {
+            mcp_driver_std::http::serve_http(listener, service, options, &until(&stop))
+        });
         contract(if cfg!(feature = "signals") {
-        subject
-    } else {
-        subject.without_signals()
-    })
+            subject
+        } else {
+            subject.without_signals()
+        })
     }
 }
 

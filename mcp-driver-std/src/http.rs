@@ -1,0 +1,120 @@
+//! Streamable HTTP over HTTP/1.1, a thread for each connection.
+//!
+//! Owns how a listener of it begins and ends. Must never serve beyond loopback without authentication unless it was told to,
+//! and never take longer to end than its bounds.
+//!
+//! A connection answers one request after the other, so its handlers run on its own thread and can only delay what its own
+//! client asks next; what bounds them is [`ServeOptions::max_connections`]. A connection without a request costs a thread
+//! that sleeps.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
+use mcp_driver::http::{notice_silence, refuse_exposure};
+use mcp_driver::{StreamOptions, seed};
+use mcp_http1::{ConnectionOptions, HttpConnection};
+use mcp_server::http::{HttpServer, Routes};
+use mcp_server::proto::outbox::Outbox;
+use mcp_server::proto::time::Now;
+use mcp_server::{IntoService, Runtime};
+
+use crate::crew::Shift;
+use crate::duplex::Duplex;
+use crate::line::{Line, Yielding};
+use crate::runtime::StdRuntime;
+use crate::stopper::Stopper;
+
+/// Serves Streamable HTTP on a listener until `stopper` says otherwise.
+///
+/// Besides the endpoint it serves `/livez` (the process lives), `/readyz` (not before and not after serving) and, when
+/// configured, the protected-resource metadata. Ending takes at most [`ServeOptions::lame_duck`], in which only `/readyz` turns
+/// to 503, and then [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound), in which open subscriptions
+/// get their completion and calls that run may finish.
+///
+/// ```no_run
+/// use mcp_driver_std::Stopper;
+/// use mcp_driver_std::http::{ServeOptions, serve_http};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:8080")?;
+/// let server = mcp_server::Server::new("demo", "1.0.0");
+/// serve_http(listener, server, ServeOptions::default(), &Stopper::new())?;
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// When the listener is beyond loopback without an authenticator and without [`ServeOptions::allow_unauthenticated`], when the
+/// server does not compile, or when the operating system has no randomness.
+pub fn serve_http<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    options: ServeOptions,
+    stopper: &Stopper,
+) -> io::Result<Report> {
+    refuse_exposure(listener.local_addr()?, &options)?;
+    listener.set_nonblocking(true)?;
+    let runtime = StdRuntime::with_blocking_threads(options.blocking_threads);
+    let service = service.into_service().map_err(io::Error::other)?;
+    let bound = service.config().limits().shutdown_bound;
+    let connection = ConnectionOptions::from(&options);
+    let stream = StreamOptions::default().with_write_stall(options.write_stall);
+    let handlers: Arc<dyn Runtime> = Arc::new(runtime.clone());
+    let server = HttpServer::new(service, options.http, handlers, seed()?);
+    let routes = Arc::new(Routes::new(server, options.path));
+
+    let mut shift = Shift::new(&runtime, stopper)?;
+    let stopping = || {
+        routes.end();
+        options.lame_duck
+    };
+    shift.listen(
+        listener.as_fd(),
+        options.max_connections,
+        stopping,
+        |crew| {
+            let (socket, _) = listener.accept()?;
+            socket.set_nonblocking(true)?;
+            // Answers are small and latency matters; failing to say so is harmless.
+            let _ = socket.set_nodelay(true);
+            notice_silence(&socket, options.write_stall);
+            let machine = HttpConnection::new(Arc::clone(&routes), connection);
+            let duplex = Duplex::socket(socket.into());
+            let line = Line::new(
+                machine,
+                duplex,
+                stream.clone(),
+                runtime.clone(),
+                Arc::clone(crew),
+            )?;
+            Ok(Arc::new(line))
+        },
+    )?;
+    // From now on connections are refused.
+    drop(listener);
+    routes.server().shutdown();
+    shift.drain(bound).map(Report::new)
+}
+
+/// Its handlers run in place.
+impl Yielding for HttpConnection {
+    type Job = Infallible;
+
+    fn defer(&mut self, _: usize) {}
+
+    fn take_job(&mut self) -> Option<Infallible> {
+        None
+    }
+
+    fn run(job: &mut Infallible, _: Now) {
+        match *job {}
+    }
+
+    fn put_back(&mut self, job: Infallible, _: Now, _: &mut Outbox) {
+        match job {}
+    }
+
+    fn attend(&mut self) {}
+}
