@@ -235,6 +235,9 @@ pub fn of_server(kind: u32, x: u32, id: &str) -> Vec<u8> {
         23 => format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{n}}}}}"#
         ),
+        24 if n > 3 => format!(
+            r#"[{{"jsonrpc":"2.0","id":{n},"method":"ping"}},{{"jsonrpc":"2.0","id":"a{n}","method":"roots/list"}}, {{"jsonrpc":"2.0","id":{id},"result":{{}}}} ,{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"a{x}"}}}},{{"jsonrpc":"2.0","id":"b{n}","method":"roots/list"}},{{"jsonrpc":"2.0","method":"notifications/x"}},7,[]]"#
+        ),
         24 => format!(r#"{{"jsonrpc":"2.0","id":{n},"method":"ping"}}"#),
         25 => format!(r#"{{"jsonrpc":"2.0","id":{n},"method":"roots/list"}}"#),
         26 => format!(
