@@ -37,7 +37,7 @@ pub struct HttpSse {
     message_path: Box<str>,
     prefix: Box<str>,
     /// Streams that are open at once; the next one is 503 with `Retry-After`. They count as streams of
-    /// [`HttpOptions::max_streams`](crate::HttpOptions::max_streams), too. Default: 1024. Each costs about 2 KiB, what waits
+    /// [`HttpOptions::max_streams`](crate::HttpOptions::max_streams), too. Default: 1024. Each costs about 5 KiB, what waits
     /// for it, and what waits for its reader (two times `Limits::outbox_high` and a message).
     pub max_streams: usize,
     /// Messages of one session that were taken and not yet read by its stream; the next one is 503 with `Retry-After`.

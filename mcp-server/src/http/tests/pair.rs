@@ -560,7 +560,7 @@ fn whoever_posts_is_who_may_and_who_is_asked_about() {
     let batch = json!([call_body(2, "secret")]).to_string();
     bench.say_as(ada(&[]), &stream.place, &batch);
     let news = stream.news(&bench);
-    assert!(news[1]["error"].is_object(), "{news:?}");
+    assert!(news[1][0]["error"].is_object(), "{news:?}");
 }
 
 #[test]
@@ -579,7 +579,9 @@ fn batches_are_for_sessions_of_2025_03_26() {
     let batch = json!([ping(1), call_body(2, "hello"), {"jsonrpc": "2.0", "method": "notifications/initialized"}]);
     let mut stream = bench.session("2025-03-26");
     assert_eq!(bench.say(&stream.place, &batch).status(), 202);
-    assert_eq!(stream.news(&bench).len(), 2);
+    let news = stream.news(&bench);
+    let answers = news[0].as_array().expect("one array for the other");
+    assert_eq!((news.len(), answers.len()), (1, 2));
     for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
         let mut stream = bench.session(revision);
         assert_eq!(bench.say(&stream.place, &batch).status(), 202);
