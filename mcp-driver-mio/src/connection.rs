@@ -5,7 +5,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use mcp_driver::{Deadline, Ended, Pump, Scratch, StreamOptions, SystemClock};
+use mcp_driver::{Deadline, Ended, Pump, Scratch, Spare, StreamOptions, SystemClock};
 use mcp_server::Machine;
 use mcp_server::proto::time::Instant;
 use mio::event::Event;
@@ -13,6 +13,13 @@ use mio::{Registry, Token};
 
 use crate::tokens::Side;
 use crate::wire::{Turn, Wire};
+
+/// Memory of the loop's that a connection has while it is polled.
+#[derive(Debug, Default)]
+pub(crate) struct Lent {
+    scratch: Scratch,
+    spare: Spare,
+}
 
 /// A connection as the loop sees it.
 pub(crate) trait Driven: Send {
@@ -24,7 +31,7 @@ pub(crate) trait Driven: Send {
     fn on_event(&mut self, side: Side, event: &Event) -> bool;
 
     /// Does a bounded part of what can be done now.
-    fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Ended>;
+    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<Ended>;
 
     /// When it has to be polled again at the latest.
     fn deadline(&self) -> Option<Instant>;
@@ -68,9 +75,10 @@ impl<M: Machine + Send, W: Wire> Driven for Connection<M, W> {
         self.wire.is_readable() || self.pump.has_backlog()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Ended> {
-        let mut turn = Turn::new(&mut self.wire, scratch);
-        self.pump.poll(cx, &mut turn, &mut self.deadline)
+    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<Ended> {
+        let mut turn = Turn::new(&mut self.wire, &mut lent.scratch);
+        self.pump
+            .poll_on(&mut lent.spare, cx, &mut turn, &mut self.deadline)
     }
 
     fn deadline(&self) -> Option<Instant> {

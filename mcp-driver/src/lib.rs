@@ -35,7 +35,7 @@ pub use entropy::{NoEntropy, seed};
 pub use insist::{Asked, until_insisted};
 pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};
 pub use permits::{Admission, Job, Permits, Queued};
-pub use pump::{Alarm, Ended, Pump, Stream, StreamOptions};
+pub use pump::{Alarm, Ended, Pump, Spare, Stream, StreamOptions};
 pub use run::run;
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signals;

@@ -5,6 +5,7 @@
 //! or half of a write: it awaits nothing and polls everything.
 
 use std::io;
+use std::mem;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -97,6 +98,19 @@ pub enum Ended {
     WriteStall,
 }
 
+/// Buffers with which the connections of one thread take turns, so that an idle one holds none.
+#[derive(Debug, Default)]
+pub struct Spare {
+    input: BytesMut,
+    out: BytesMut,
+}
+
+/// So much of half a message is copied in any case: a few bytes must not hold a large buffer.
+const COPIED_MAX: usize = 4 << 10;
+
+/// A spare buffer that has grown beyond this is given back to the system.
+const SPARE_MAX: usize = 256 << 10;
+
 /// One connection: its machine, and the bytes on their way in and out.
 #[derive(Debug)]
 pub struct Pump<M> {
@@ -159,6 +173,37 @@ impl<M: Machine> Pump<M> {
     /// The peer reads no more: the next poll ends the connection.
     pub const fn hang_up(&mut self) {
         self.gone = true;
+    }
+
+    /// Like [`poll`](Self::poll), on buffers that are lent for as long as it takes. What has to stay (half a message, an
+    /// answer that is not read yet) stays in memory of its own.
+    pub fn poll_on(
+        &mut self,
+        spare: &mut Spare,
+        cx: &mut Context<'_>,
+        stream: &mut impl Stream,
+        alarm: &mut impl Alarm,
+    ) -> Poll<Ended> {
+        if self.input.is_empty() {
+            mem::swap(&mut self.input, &mut spare.input);
+        }
+        self.out.exchange_buffer(&mut spare.out);
+        let polled = self.poll(cx, stream, alarm);
+        if self.input.len() <= COPIED_MAX || self.input.len() < self.input.capacity() / 2 {
+            let rest = BytesMut::from(&self.input[..]);
+            let mut lent = mem::replace(&mut self.input, rest);
+            lent.clear();
+            if lent.capacity() > spare.input.capacity() {
+                spare.input = lent;
+            }
+        }
+        self.out.exchange_buffer(&mut spare.out);
+        for buffer in [&mut spare.input, &mut spare.out] {
+            if buffer.capacity() > SPARE_MAX {
+                *buffer = BytesMut::new();
+            }
+        }
+        polled
     }
 
     /// Does what can be done now. When it is pending, the stream, the alarm and the handlers have the waker.
@@ -266,5 +311,89 @@ impl<M: Machine> Pump<M> {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mcp_server::{Connection, InPlace, Server};
+
+    use super::*;
+    use crate::{Deadline, SystemClock};
+
+    /// Gives its pieces one by one, and takes everything.
+    struct Script(Vec<&'static str>, String);
+
+    impl Stream for Script {
+        fn poll_read(
+            &mut self,
+            _cx: &mut Context<'_>,
+            input: &mut BytesMut,
+        ) -> Poll<io::Result<usize>> {
+            if self.0.is_empty() {
+                return Poll::Pending;
+            }
+            let piece = self.0.remove(0);
+            input.extend_from_slice(piece.as_bytes());
+            Poll::Ready(Ok(piece.len()))
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, out: &mut Outbox) -> Poll<io::Result<usize>> {
+            let bytes = out.copy_to_bytes(out.remaining());
+            self.1.push_str(std::str::from_utf8(&bytes).unwrap());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_holds_no_buffer_and_half_a_message_holds_a_small_one() {
+        let connection = || {
+            let service = Server::new("demo", "1.0.0").build().unwrap();
+            let machine = Connection::new(service, Arc::new(InPlace), [7; 32]);
+            Pump::new(machine, StreamOptions::default())
+        };
+        let mut spare = Spare::default();
+        let mut alarm = Deadline::new(SystemClock::start());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let ping = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+        let (start, end) = ping.split_at(10);
+
+        let mut first = connection();
+        let mut stream = Script(vec![ping, start], String::new());
+        assert!(
+            first
+                .poll_on(&mut spare, &mut cx, &mut stream, &mut alarm)
+                .is_pending()
+        );
+        assert_eq!(stream.1.lines().count(), 1);
+        assert_eq!(first.input, start);
+        assert_eq!(first.input.capacity(), start.len());
+        let mut buffer = BytesMut::new();
+        first.out.exchange_buffer(&mut buffer);
+        assert_eq!(buffer.capacity(), 0, "what is written is in the spare");
+
+        // Another one uses the same buffers, and nothing of it appears in the first.
+        let mut second = connection();
+        let mut other = Script(vec![ping], String::new());
+        assert!(
+            second
+                .poll_on(&mut spare, &mut cx, &mut other, &mut alarm)
+                .is_pending()
+        );
+        assert_eq!((other.1.lines().count(), second.input.capacity()), (1, 0));
+        stream.0.push(end);
+        assert!(
+            first
+                .poll_on(&mut spare, &mut cx, &mut stream, &mut alarm)
+                .is_pending()
+        );
+        assert_eq!(stream.1.lines().count(), 2);
+        assert_eq!(first.input.capacity(), 0);
     }
 }

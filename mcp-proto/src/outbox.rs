@@ -122,6 +122,15 @@ impl Outbox {
         }
     }
 
+    /// Exchanges the buffer for `spare` while nothing is in it, so that outboxes of one thread can take turns with one
+    /// buffer and those that are idle hold none. What was in `spare` is gone then.
+    pub fn exchange_buffer(&mut self, spare: &mut BytesMut) {
+        if self.tail.is_empty() {
+            spare.clear();
+            core::mem::swap(&mut self.tail, spare);
+        }
+    }
+
     /// Drops everything.
     pub fn clear(&mut self) {
         self.parts.clear();

@@ -2,7 +2,7 @@
 
 use std::io::{IoSlice, Write as _};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use mcp_proto::outbox::{Mark, Outbox};
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ enum Step {
     TakeBytes,
     CopyToBytes(usize),
     Clear,
+    Exchange,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::TakeBytes),
         1 => (0..5000usize).prop_map(Step::CopyToBytes),
         1 => Just(Step::Clear),
+        1 => Just(Step::Exchange),
     ]
 }
 
@@ -55,6 +57,7 @@ proptest! {
     fn it_is_a_queue_of_bytes(steps in prop::collection::vec(step(), 0..60)) {
         let mut out = Outbox::new(1 << 20);
         let mut model: Vec<u8> = Vec::new();
+        let mut spare = BytesMut::from(&b"old"[..]);
         let mut fill = 0u8;
         // A mark, and how many bytes had been put before it.
         let mut mark: Option<(Mark, usize)> = None;
@@ -94,6 +97,7 @@ proptest! {
                     model.drain(..len);
                 }
                 Step::Clear => { out.clear(); model.clear() }
+                Step::Exchange => out.exchange_buffer(&mut spare),
             }
             prop_assert_eq!(out.len(), model.len());
             prop_assert_eq!(out.remaining(), model.len());

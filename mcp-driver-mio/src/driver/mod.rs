@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use mcp_driver::{Scratch, SystemClock};
+use mcp_driver::SystemClock;
 use mcp_server::{BoxFuture, Runtime};
 use mio::Registry;
 use mio::event::Event;
 
 use self::slots::{Content, Slot};
+use crate::connection::Lent;
 use crate::handle::LoopHandle;
 use crate::options::LoopOptions;
 use crate::queue::{Bell, Key, Mail, Order, Queue};
@@ -79,7 +80,7 @@ pub struct Driver {
     slots: Slab<Slot>,
     tasks: Slab<Task>,
     timers: Timers,
-    scratch: Scratch,
+    lent: Lent,
     /// What has something to do.
     ready: Vec<Key>,
     /// Memory for the list that is being worked off.
@@ -122,7 +123,7 @@ impl Driver {
             tasks: Slab::new(usize::MAX, u32::MAX),
             tokens,
             timers: Timers::default(),
-            scratch: Scratch::default(),
+            lent: Lent::default(),
             ready: Vec::new(),
             working: Vec::new(),
             mail: Mail::default(),
@@ -262,7 +263,7 @@ impl Driver {
             Content::Listener(_) => return self.poll_listener(id),
             Content::Connection { driven, .. } => {
                 let mut cx = Context::from_waker(&slot.waker);
-                if let Poll::Ready(ended) = driven.poll(&mut cx, &mut self.scratch) {
+                if let Poll::Ready(ended) = driven.poll(&mut cx, &mut self.lent) {
                     return self.ended(id, ended);
                 }
                 driven.deadline()
