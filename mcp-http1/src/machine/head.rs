@@ -6,12 +6,13 @@
 use core::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
 
 use super::chunked::is_token;
 use super::fields::{self, Framing};
+use super::names;
 use super::refusal::Refusal;
 use super::target;
 use crate::limits::{Limits, MAX_HEADERS};
@@ -34,6 +35,11 @@ impl Search {
             lines: false,
             skipped: false,
         }
+    }
+
+    /// Whether nothing was looked at.
+    pub(super) const fn is_new(&self) -> bool {
+        self.seen == 0
     }
 
     /// The length of the head, if it is complete.
@@ -92,6 +98,84 @@ impl Search {
     }
 }
 
+/// Fields of a head that is read in one go, which is nearly every head.
+const QUICK: usize = 32;
+
+/// A part of a head.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// Where `part` is in `whole`, of which it is a slice.
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - whole.as_ptr().addr();
+        Self {
+            start,
+            end: start + part.len(),
+        }
+    }
+}
+
+/// A head in parts: what the tokenizer found, independent of where the bytes are.
+struct Tokens<T> {
+    length: usize,
+    method: Method,
+    target: Span,
+    is_current: bool,
+    /// Names and values.
+    fields: T,
+}
+
+/// Reads a head at the start of the input, if all of it is there and nothing about it is unusual. Whatever is `None`
+/// here is for [`Search`] and [`parse`] to judge, which agree about what is `Some`.
+pub(super) fn quick(
+    limits: &Limits,
+    input: &mut BytesMut,
+    parts: &mut Parts,
+) -> Option<Result<Framing, Refusal>> {
+    if !input.first().copied().is_some_and(is_token) {
+        return None;
+    }
+    let mut fields = [(Span::default(), Span::default()); QUICK];
+    let mut places = [const { MaybeUninit::uninit() }; QUICK];
+    let places = &mut places[..limits.max_headers.min(QUICK)];
+    let mut request = httparse::Request::new(&mut []);
+    let Ok(httparse::Status::Complete(length)) = request.parse_with_uninit_headers(input, places)
+    else {
+        return None;
+    };
+    let count = request.headers.len();
+    let mut is_usual = length <= limits.max_head && input[..length].ends_with(b"\r\n\r\n");
+    for (place, field) in fields.iter_mut().zip(request.headers.iter()) {
+        *place = (
+            Span::of(field.name.as_bytes(), input),
+            Span::of(field.value, input),
+        );
+        // The tokenizer also takes a bare LF for the end of the line before.
+        is_usual &= input[place.0.start - 2] == b'\r';
+    }
+    let request_line = if count == 0 {
+        length - 2
+    } else {
+        fields[0].0.start
+    };
+    if !is_usual || request_line > limits.max_request_line {
+        return None;
+    }
+    let tokens = Tokens {
+        length,
+        method: Method::from_bytes(request.method?.as_bytes()).ok()?,
+        target: Span::of(request.path?.as_bytes(), input),
+        is_current: request.version? != 0,
+        fields: &fields[..count],
+    };
+    let head = input.split_to(tokens.length).freeze();
+    Some(build(&head, tokens, parts))
+}
+
 /// Reads a head of which the end was found. The parts that were there before are gone; their memory is used again.
 pub(super) fn parse(limits: &Limits, head: &Bytes, parts: &mut Parts) -> Result<Framing, Refusal> {
     let mut places = [const { MaybeUninit::uninit() }; MAX_HEADERS];
@@ -106,57 +190,56 @@ pub(super) fn parse(limits: &Limits, head: &Bytes, parts: &mut Parts) -> Result<
     else {
         return Err(Refusal::Syntax);
     };
-    parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Syntax)?;
-    parts.version = if minor == 0 {
-        Version::HTTP_10
-    } else {
+    let fields = request.headers.iter().map(|field| {
+        let name = Span::of(field.name.as_bytes(), head);
+        (name, Span::of(field.value, head))
+    });
+    let fields: Vec<(Span, Span)> = fields.collect();
+    let tokens = Tokens {
+        length: head.len(),
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Syntax)?,
+        target: Span::of(path.as_bytes(), head),
+        is_current: minor != 0,
+        fields: &fields[..],
+    };
+    build(head, tokens, parts)
+}
+
+/// Gives the parts of a head their meaning.
+fn build(
+    head: &Bytes,
+    tokens: Tokens<&[(Span, Span)]>,
+    parts: &mut Parts,
+) -> Result<Framing, Refusal> {
+    let slice = |span: Span| head.slice(span.start..span.end);
+    parts.method = tokens.method;
+    parts.version = if tokens.is_current {
         Version::HTTP_11
+    } else {
+        Version::HTTP_10
     };
     parts.extensions.clear();
     parts.headers.clear();
-    parts.headers.reserve(request.headers.len());
+    parts.headers.reserve(tokens.fields.len());
 
     let mut found = fields::Found::default();
-    for field in request.headers.iter() {
-        let name = name(field.name)?;
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value))
-            .map_err(|_| Refusal::Syntax)?;
+    for &(name, value) in tokens.fields {
+        let name = names::name(&head[name.start..name.end]).ok_or(Refusal::Syntax)?;
+        let text = &head[value.start..value.end];
         match name {
-            header::HOST => found.host(field.value)?,
-            header::CONTENT_LENGTH => found.length(field.value)?,
-            header::TRANSFER_ENCODING => found.coding(field.value)?,
-            header::CONNECTION => found.connection(field.value),
-            header::EXPECT => found.expectation(field.value)?,
+            header::HOST => found.host(text)?,
+            header::CONTENT_LENGTH => found.length(text)?,
+            header::TRANSFER_ENCODING => found.coding(text)?,
+            header::CONNECTION => found.connection(text),
+            header::EXPECT => found.expectation(text)?,
             _ => {}
         }
+        let value = HeaderValue::from_maybe_shared(slice(value)).map_err(|_| Refusal::Syntax)?;
         parts.headers.append(name, value);
     }
-    let framing = found.framing(minor != 0)?;
-    parts.uri = target::parse(&parts.method, head.slice_ref(path.as_bytes()), found.host)?;
+    let framing = found.framing(tokens.is_current)?;
+    parts.uri = target::parse(&parts.method, slice(tokens.target), found.host)?;
     Ok(framing)
-}
-
-/// The name of a field. Those of the protocol are known, so that they need no memory of their own.
-fn name(name: &str) -> Result<HeaderName, Refusal> {
-    static KNOWN: [HeaderName; 5] = [
-        HeaderName::from_static("mcp-name"),
-        HeaderName::from_static("mcp-method"),
-        HeaderName::from_static("last-event-id"),
-        HeaderName::from_static("mcp-session-id"),
-        HeaderName::from_static("mcp-protocol-version"),
-    ];
-    let known = match name.len() {
-        8 => &KNOWN[0],
-        10 => &KNOWN[1],
-        13 => &KNOWN[2],
-        14 => &KNOWN[3],
-        20 => &KNOWN[4],
-        _ => return HeaderName::from_bytes(name.as_bytes()).map_err(|_| Refusal::Syntax),
-    };
-    if name.eq_ignore_ascii_case(known.as_str()) {
-        return Ok(known.clone());
-    }
-    HeaderName::from_bytes(name.as_bytes()).map_err(|_| Refusal::Syntax)
 }
 
 fn refusal(error: httparse::Error, head: &[u8]) -> Refusal {

@@ -19,6 +19,7 @@ mod chunked;
 mod date;
 mod fields;
 mod head;
+mod names;
 mod refusal;
 mod response;
 mod target;
@@ -31,7 +32,7 @@ use mcp_server::proto::time::Now;
 
 use self::chunked::{Chunked, Decoded};
 use self::date::Date;
-use self::fields::Body;
+use self::fields::{Body, Framing};
 use self::head::Search;
 pub use self::refusal::Refusal;
 use self::response::{Ending, Persistence};
@@ -164,11 +165,27 @@ impl ServerMachine {
             let step = match &mut self.reading {
                 Reading::Stopped => return Step::Over,
                 Reading::Complete => return Step::NeedResponse,
-                Reading::Head(search) => match search.end(&self.limits, input) {
-                    Ok(None) => return Step::NeedInput,
-                    Ok(Some(length)) => self.head(input.split_to(length).freeze(), request),
-                    Err(refusal) => Step::Refused(refusal),
-                },
+                Reading::Head(search) => {
+                    let quick = match search.is_new() {
+                        true => head::quick(&self.limits, input, request),
+                        false => None,
+                    };
+                    let head = match quick {
+                        Some(head) => head,
+                        None => match search.end(&self.limits, input) {
+                            Ok(None) => return Step::NeedInput,
+                            Ok(Some(length)) => {
+                                let head = input.split_to(length).freeze();
+                                head::parse(&self.limits, &head, request)
+                            }
+                            Err(refusal) => Err(refusal),
+                        },
+                    };
+                    match head {
+                        Ok(framing) => self.asked(&framing, request),
+                        Err(refusal) => Step::Refused(refusal),
+                    }
+                }
                 Reading::Length(0) => Step::BodyEnd,
                 Reading::Length(left) => {
                     if input.is_empty() {
@@ -213,23 +230,17 @@ impl ServerMachine {
         }
     }
 
-    fn head(&mut self, head: Bytes, request: &mut Parts) -> Step {
+    fn asked(&mut self, framing: &Framing, request: &Parts) -> Step {
+        self.reading = match framing.body {
+            Body::Length(length) => Reading::Length(length),
+            Body::Chunked => Reading::Chunked(Chunked::new()),
+        };
         self.writing = Writing::Due;
-        self.is_head = false;
-        match head::parse(&self.limits, &head, request) {
-            Err(refusal) => Step::Refused(refusal),
-            Ok(framing) => {
-                self.reading = match framing.body {
-                    Body::Length(length) => Reading::Length(length),
-                    Body::Chunked => Reading::Chunked(Chunked::new()),
-                };
-                self.keep_alive &= framing.keep_alive;
-                self.is_old = framing.is_old;
-                self.expects = framing.expects;
-                self.is_head = request.method == Method::HEAD;
-                Step::Head
-            }
-        }
+        self.keep_alive &= framing.keep_alive;
+        self.is_old = framing.is_old;
+        self.expects = framing.expects;
+        self.is_head = request.method == Method::HEAD;
+        Step::Head
     }
 
     /// Whether something of the present request has not been read. After the response has ended,
@@ -277,7 +288,7 @@ impl ServerMachine {
             Reading::Chunked(_) | Reading::Complete | Reading::Head(_) => false,
         };
         // A client that was not told to go on may or may not send its body: the next request has no certain place.
-        if is_unread || self.expects || response::asks_to_close(head) {
+        if is_unread || self.expects || response::asks_to_close(&head.headers) {
             self.keep_alive = false;
         }
         let ending = match length {
@@ -363,6 +374,7 @@ impl ServerMachine {
         self.stop();
         if self.writing == Writing::Idle {
             self.writing = Writing::Due;
+            self.is_head = false;
         }
         let text = mcp_server::http::text(refusal.status(), refusal.text());
         let (head, body) = text.into_parts();

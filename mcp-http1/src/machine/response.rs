@@ -4,7 +4,7 @@
 //! write what a peer could take for the end of a field.
 
 use http::response::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use mcp_server::proto::outbox::Outbox;
 
 /// How the end of a response's body is found.
@@ -79,16 +79,15 @@ pub(super) fn write(
 }
 
 /// Whether the application wants the connection to end.
-pub(super) fn asks_to_close(head: &Parts) -> bool {
-    head.headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .any(|value| {
-            value
+pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
+    // There are few, and nearly never this one: looking at each is less work than asking for it.
+    headers.iter().any(|(name, value)| {
+        *name == header::CONNECTION
+            && value
+                .as_bytes()
                 .split(|byte| *byte == b',')
                 .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-        })
+    })
 }
 
 /// Whether a response of this status never has a body (RFC 9110 section 6.4.1).
