@@ -9,6 +9,7 @@
 //!   over TCP and Unix sockets: [`serve_tcp`], [`serve_unix`];
 //! - over Streamable HTTP (feature `http`, on by default): [`http::serve()`], and
 //!   [`http::McpService`] for mounting in axum or any other `tower` stack;
+//! - over WebSocket (feature `ws`), at a path of such a listener: `ws::serve`;
 //! - as a whole process that reads its arguments and minds its signals: [`run()`].
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,8 @@ mod runtime;
 mod signal;
 mod stdio;
 mod stream;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use clock::Clock;
 pub use listen::serve_tcp;

@@ -32,5 +32,7 @@ mod stall;
 pub use body::McpBody;
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
 pub use mcp_server::http::{HttpOptions, HttpSse, InvalidPath};
+#[cfg(feature = "ws")]
+pub(crate) use serve::serve_with;
 pub use serve::{bind, serve};
 pub use service::{BuildError, McpService, ResponseFuture};

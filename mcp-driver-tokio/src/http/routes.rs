@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use mcp_server::BoxFuture;
 use mcp_server::http::Route;
 use pin_project_lite::pin_project;
 
@@ -27,12 +28,19 @@ use crate::clock::Clock;
 pub(super) struct Routes {
     pub(super) mcp: McpService,
     pub(super) paths: mcp_server::http::Routes,
+    #[cfg(feature = "ws")]
+    pub(super) ws: Option<crate::ws::Acceptor>,
 }
 
 impl Routes {
     pub(super) fn new(mcp: McpService, path: &str) -> Self {
         let paths = mcp_server::http::Routes::new(mcp.server().clone(), path);
-        Self { mcp, paths }
+        Self {
+            mcp,
+            paths,
+            #[cfg(feature = "ws")]
+            ws: None,
+        }
     }
 
     fn answer(&self, request: Request<Incoming>) -> Answer {
@@ -54,6 +62,23 @@ pub(super) struct ConnectionService {
     pub(super) activity: Arc<Activity>,
     pub(super) slot: FlowSlot,
     pub(super) clock: Clock,
+    /// Where a connection is left that changes its protocol.
+    #[cfg(feature = "ws")]
+    pub(super) upgraded: crate::ws::Upgraded,
+}
+
+impl ConnectionService {
+    fn answer(&self, request: Request<Incoming>) -> Answer {
+        #[cfg(feature = "ws")]
+        if let Some(ws) = &self.routes.ws
+            && ws.is_at(request.uri().path())
+        {
+            let future = ws.clone().accept(request, Arc::clone(&self.upgraded));
+            let future: BoxFuture<Response<Bytes>> = Box::pin(future);
+            return Answer::Upgrade { future };
+        }
+        self.routes.answer(request)
+    }
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionService {
@@ -69,7 +94,7 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
             flow
         });
         Served {
-            answer: self.routes.answer(request),
+            answer: self.answer(request),
             kept: Some((in_flight, flow)),
         }
     }
@@ -77,8 +102,10 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
 
 pin_project! {
     #[project = AnswerProject]
+    #[cfg_attr(not(feature = "ws"), allow(dead_code, reason = "a variant cannot be left out"))]
     enum Answer {
         Mcp { #[pin] future: ResponseFuture<Incoming> },
+        Upgrade { future: BoxFuture<Response<Bytes>> },
         Ready { response: Option<Response<McpBody>> },
     }
 }
@@ -109,6 +136,10 @@ impl Future for Served {
             AnswerProject::Ready { response } => match response.take() {
                 Some(response) => response,
                 None => return Poll::Pending,
+            },
+            AnswerProject::Upgrade { future } => match future.as_mut().poll(cx) {
+                Poll::Ready(response) => response.map(McpBody::from),
+                Poll::Pending => return Poll::Pending,
             },
             AnswerProject::Mcp { future } => match future.poll(cx) {
                 Poll::Ready(Ok(response)) => response,

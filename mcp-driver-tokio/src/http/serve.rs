@@ -58,12 +58,52 @@ pub async fn serve<S: IntoService>(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Report> {
-    refuse_exposure(listener.local_addr()?, &options)?;
     let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
+    let routes = routes(service, &options, runtime)?;
+    serve_routes(listener, routes, options, shutdown).await
+}
+
+/// The same with a path for WebSocket.
+#[cfg(feature = "ws")]
+pub(crate) async fn serve_with<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    options: ServeOptions,
+    ws: crate::ws::WsOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Report> {
+    let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
+    let mut routes = routes(service, &options, runtime.clone())?;
+    let server = routes.mcp.server().clone();
+    routes.ws = Some(crate::ws::Acceptor::new(server, runtime, ws));
+    serve_routes(listener, routes, options, shutdown).await
+}
+
+fn routes<S: IntoService>(
+    service: S,
+    options: &ServeOptions,
+    runtime: TokioRuntime,
+) -> io::Result<Routes> {
     let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
         .with_body_deadline(options.body_deadline);
-    let bound = mcp.server().service().config().limits().shutdown_bound;
-    let routes = Arc::new(Routes::new(mcp, &options.path));
+    Ok(Routes::new(mcp, &options.path))
+}
+
+async fn serve_routes(
+    listener: TcpListener,
+    routes: Routes,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Report> {
+    refuse_exposure(listener.local_addr()?, &options)?;
+    let bound = routes
+        .mcp
+        .server()
+        .service()
+        .config()
+        .limits()
+        .shutdown_bound;
+    let routes = Arc::new(routes);
 
     let mut shutdown = pin!(shutdown);
     let (stop, stopped) = watch::channel(());
@@ -126,8 +166,12 @@ async fn connection(
         limit: options.write_stall,
         clock,
     };
+    #[cfg(feature = "ws")]
+    let (ws, upgraded) = (routes.ws.clone(), crate::ws::Upgraded::default());
     let service = ConnectionService {
         routes,
+        #[cfg(feature = "ws")]
+        upgraded: Arc::clone(&upgraded),
         activity: Arc::clone(&activity),
         slot,
         clock,
@@ -147,23 +191,26 @@ async fn connection(
         Arc::clone(&activity),
         options.write_stall,
     ));
+    #[cfg(feature = "ws")]
+    let mut serving = pin!(builder.serve_connection_with_upgrades(io, service));
+    #[cfg(not(feature = "ws"))]
     let mut serving = pin!(builder.serve_connection(io, service));
     let mut stopping = pin!(async move { while stop.changed().await.is_ok() {} });
     let mut stop_seen = false;
     let mut timer = LazySleep::default();
-    poll_fn(|cx| {
+    let over = poll_fn(|cx| {
         if !stop_seen && stopping.as_mut().poll(cx).is_ready() {
             stop_seen = true;
             serving.as_mut().graceful_shutdown();
         }
         // Errors here are the peer's: it closed, it stalled, it spoke nonsense.
         if serving.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+            return Poll::Ready(Over::Served);
         }
         loop {
             let deadline = activity.deadline();
             if deadline.is_some_and(|at| at <= clock.instant()) {
-                return Poll::Ready(());
+                return Poll::Ready(Over::Late);
             }
             // A busy connection looks again when its response ends or, on
             // HTTP/2 where that happens in another task, a little later.
@@ -173,6 +220,30 @@ async fn connection(
                 return Poll::Pending;
             }
         }
-    })
-    .await;
+    });
+    match over.await {
+        #[cfg(feature = "ws")]
+        Over::Served => {
+            let accepted = crate::ws::take(&upgraded);
+            if let (Some(ws), Some(accepted)) = (ws, accepted) {
+                let stop = async {
+                    if !stop_seen {
+                        stopping.await;
+                    }
+                };
+                ws.serve(accepted, stop).await;
+            }
+        }
+        #[cfg(not(feature = "ws"))]
+        Over::Served => {}
+        Over::Late => {}
+    }
+}
+
+/// How the HTTP of a connection ended.
+enum Over {
+    /// As the protocol has it; perhaps with another protocol.
+    Served,
+    /// A deadline passed.
+    Late,
 }
