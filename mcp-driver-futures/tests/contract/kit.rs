@@ -2,8 +2,12 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
 
-use mcp_driver_futures::{ListenAddress, Platform, http, serve_incoming, serve_io_until};
+use mcp_driver::until_insisted;
+use mcp_driver_futures::{
+    ListenAddress, Platform, Termination, http, serve_incoming, serve_io_until, serve_stdio_until,
+};
 use mcp_server::Service;
 use mcp_testkit::driver::{
     Ended, Gate, ListenOptions, Report, ServeOptions, StreamOptions, Subject,
@@ -19,10 +23,31 @@ pub(crate) trait Host: Platform {
 pub(crate) fn subject<H: Host>(name: &'static str) -> Subject {
     with_unix::<H>(
         Subject::new(name)
+            .with_stdio(stdio::<H>)
             .with_stream(stream::<H>)
             .with_tcp(tcp::<H>)
             .with_http(served_http::<H>),
     )
+}
+
+/// What [`mcp_driver_futures::run`] does on stdio, on this platform.
+fn stdio<H: Host>(service: Service) -> ExitCode {
+    let serve = || {
+        let (host, mut signals) = (H::start(), Termination::listen()?);
+        let (platform, options) = (host.clone(), StreamOptions::default());
+        let served = host.block_on(until_insisted(
+            async || signals.recv().await,
+            async |asked| serve_stdio_until(platform, service, options, asked).await,
+        ));
+        served.transpose()
+    };
+    match serve() {
+        Ok(_) => ExitCode::SUCCESS,
+        Err::<_, io::Error>(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn stream<H: Host>(

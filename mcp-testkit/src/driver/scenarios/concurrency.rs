@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{BOTH, LINES, MODERN};
 use crate::driver::case::Case;
-use crate::driver::messages::{Era, code, initialize, text};
+use crate::driver::messages::{Era, cancel, code, initialize, text};
 use crate::driver::settings::Settings;
 use crate::driver::table::{Scenario, rows};
 
@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Scenario] = rows![
         many_calls_in_one_write_are_answered_by_their_ids,
         a_slow_call_never_delays_a_cheap_one,
         more_blocking_calls_than_threads_stop_nobody,
-        timers_fire_in_their_order;
+        a_long_timer_delays_no_short_one;
     (LINES, MODERN):
         both_eras_are_served_on_one_connection;
 ];
@@ -71,13 +71,17 @@ fn more_blocking_calls_than_threads_stop_nobody(case: &Case) {
     assert_eq!(peer.seen().finished, 80);
 }
 
-fn timers_fire_in_their_order(case: &Case) {
+fn a_long_timer_delays_no_short_one(case: &Case) {
     let (_server, mut peer) = case.lines(&Settings::default());
-    for ms in [150, 50, 100] {
-        peer.start("nap", json!({ "ms": ms }));
+    let long = peer.start("nap", json!({ "ms": 600_000 }));
+    for ms in [1, 30, 10] {
+        assert_eq!(
+            text(&peer.call("nap", json!({ "ms": ms }))),
+            format!("slept {ms}")
+        );
     }
-    let order: Vec<String> = (0..3).map(|_| text(&peer.next()).to_owned()).collect();
-    assert_eq!(order, ["slept 50", "slept 100", "slept 150"]);
+    peer.send(&cancel(long));
+    peer.works_and_nothing_came();
 }
 
 fn both_eras_are_served_on_one_connection(case: &Case) {

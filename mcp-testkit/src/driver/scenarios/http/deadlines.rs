@@ -76,16 +76,15 @@ fn a_body_that_trickles_is_given_up(case: &Case) {
 fn a_connection_that_is_idle_is_closed_and_a_busy_one_is_not(case: &Case) {
     let (server, mut caller) = case.http(&Settings {
         idle: SHORT,
-        head_deadline: SHORT,
-        body_deadline: SHORT,
         ..Settings::default()
     });
-    let request = caller.calling("nap", json!({ "ms": 600 }));
+    let request = caller.calling("pend", json!({ "gate": "busy" }));
     let mut busy = caller.open(&request);
     let mut idle = Link::open(server.address());
     idle.write(&Request::new("GET", "/livez").bytes());
     assert_eq!(idle.answer().status, 200);
     assert_eq!(idle.closed(), "");
+    caller.call("open", json!({ "gate": "busy" }));
     let rest = caller.rest(&mut busy);
     assert_eq!(rest.len(), 1, "{rest:?}");
     // And when it has nothing more to do, it goes, too.

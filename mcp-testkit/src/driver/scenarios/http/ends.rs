@@ -83,7 +83,7 @@ fn a_subscription_is_completed_when_the_listener_ends(case: &Case) {
 
 fn a_listener_that_is_about_to_end_says_so_and_serves(case: &Case) {
     let (mut server, mut caller) = case.http(&Settings {
-        lame_duck: Some(700),
+        lame_duck: Some(2500),
         ..Settings::default()
     });
     let ready = Request::new("GET", "/readyz");

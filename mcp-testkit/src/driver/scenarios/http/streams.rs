@@ -60,10 +60,11 @@ fn what_a_call_says_is_seen_before_its_answer(case: &Case) {
 
 fn a_connection_can_be_used_after_a_stream(case: &Case) {
     let (_server, mut caller) = case.http(&Settings::default());
-    let request = caller.calling("nap", json!({ "ms": 120 }));
+    let request = caller.calling("pend", json!({ "gate": "slow" }));
     let mut events = caller.open(&request);
     assert!(events.head.is_events());
-    assert_eq!(text(&caller.next(&mut events)), "slept 120");
+    caller.call("open", json!({ "gate": "slow" }));
+    assert_eq!(text(&caller.next(&mut events)), "let through");
     assert!(caller.rest(&mut events).is_empty());
     let mut link = events.link;
     let request = caller.calling("echo", json!({ "text": "again" }));
