@@ -6,6 +6,7 @@
 //! `fuzz_targets/` holds one program a target; `tests/corpus.rs` runs every committed input without an engine.
 
 mod base64_sentinel;
+mod http1;
 mod http_admit;
 mod lines;
 mod link_client;
@@ -54,6 +55,7 @@ macro_rules! targets {
 
 targets! {
     base64_sentinel,
+    http1,
     http_admit,
     lines,
     link_client,
