@@ -33,6 +33,13 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            bell: Arc::new(Bell::new()?),
+            looking: AtomicBool::new(false),
+        })
+    }
+
     /// Something has ended.
     pub(crate) fn ring(&self) {
         self.bell.ring();
@@ -65,15 +72,12 @@ pub(crate) struct Shift<'a> {
 
 impl<'a> Shift<'a> {
     pub(crate) fn new(runtime: &'a StdRuntime, stopper: &'a Stopper) -> io::Result<Self> {
-        let bell = Arc::new(Bell::new()?);
-        stopper.tell(&bell);
+        let crew = Arc::new(Crew::new()?);
+        stopper.tell(&crew.bell);
         Ok(Self {
             runtime,
             stopper,
-            crew: Arc::new(Crew {
-                bell,
-                looking: AtomicBool::new(false),
-            }),
+            crew,
             members: Vec::new(),
             next_look: None,
         })

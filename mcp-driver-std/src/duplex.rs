@@ -26,13 +26,24 @@ const SURE: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Ends {
     input: File,
-    /// None if it is the same.
-    output: Option<File>,
+    output: Output,
+}
+
+#[derive(Debug)]
+enum Output {
+    /// The input is a socket, and both.
+    Same,
+    Own(File),
+    Closed,
 }
 
 impl Ends {
-    fn output(&self) -> &File {
-        self.output.as_ref().unwrap_or(&self.input)
+    fn output(&self) -> io::Result<&File> {
+        match &self.output {
+            Output::Same => Ok(&self.input),
+            Output::Own(output) => Ok(output),
+            Output::Closed => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 }
 
@@ -82,15 +93,19 @@ impl Half {
 impl Duplex {
     /// Of one descriptor that does not block, for both directions.
     pub(crate) fn socket(socket: OwnedFd) -> Self {
-        Self::of(socket.into(), None, [false; 2])
+        Self::of(socket.into(), Output::Same, [false; 2])
     }
 
     /// Of descriptors that do not block, or of which it is said that they do.
     pub(crate) fn pair(input: (OwnedFd, bool), output: (OwnedFd, bool)) -> Self {
-        Self::of(input.0.into(), Some(output.0.into()), [input.1, output.1])
+        Self::of(
+            input.0.into(),
+            Output::Own(output.0.into()),
+            [input.1, output.1],
+        )
     }
 
-    fn of(input: File, output: Option<File>, blocking: [bool; 2]) -> Self {
+    fn of(input: File, output: Output, blocking: [bool; 2]) -> Self {
         Self {
             ends: Arc::new(Ends { input, output }),
             scratch: Scratch::default(),
@@ -161,20 +176,26 @@ impl Interest {
         } else {
             PollFlags::empty()
         };
-        let (input, output) = if let Some(output) = &self.ends.output {
-            let mut watched = [
-                Watch::new(output.as_fd(), writing),
-                Watch::new(self.ends.input.as_fd(), reading),
-            ];
-            // An input that nobody wants is not watched: its end would be told all the time.
-            let count = 1 + usize::from(self.read);
-            doze(&mut watched[..count])?;
-            (watched[1].revents, watched[0].revents)
-        } else {
-            let mut watched = [Watch::new(self.ends.input.as_fd(), reading | writing)];
-            doze(&mut watched)?;
-            let revents = watched[0].revents;
-            (revents.difference(PollFlags::OUT), revents)
+        // An input that nobody wants is not watched: its end would be told all the time.
+        let reads = usize::from(self.read);
+        let watch_input = Watch::new(self.ends.input.as_fd(), reading);
+        let (input, output) = match &self.ends.output {
+            Output::Own(output) => {
+                let mut watched = [Watch::new(output.as_fd(), writing), watch_input];
+                doze(&mut watched[..1 + reads])?;
+                (watched[1].revents, watched[0].revents)
+            }
+            Output::Same => {
+                let mut watched = [Watch::new(self.ends.input.as_fd(), reading | writing)];
+                doze(&mut watched)?;
+                let revents = watched[0].revents;
+                (revents.difference(PollFlags::OUT), revents)
+            }
+            Output::Closed => {
+                let mut watched = [watch_input];
+                doze(&mut watched[..reads])?;
+                (watched[0].revents, PollFlags::empty())
+            }
         };
         Ok(Told {
             // An end and an error are learned by reading.
@@ -219,7 +240,7 @@ impl Stream for Duplex {
         if !self.output.attempt() {
             return Poll::Pending;
         }
-        let mut output = self.ends.output();
+        let mut output = self.ends.output()?;
         let written = if self.output.blocking {
             self.output.ready = false;
             let chunk = out.chunk();
@@ -241,9 +262,15 @@ impl Stream for Duplex {
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match rustix::net::shutdown(self.ends.output(), Shutdown::Write) {
-            // A pipe is closed when the connection is over.
-            Ok(()) | Err(rustix::io::Errno::NOTSOCK) => Poll::Ready(Ok(())),
+        match rustix::net::shutdown(self.ends.output()?, Shutdown::Write) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(rustix::io::Errno::NOTSOCK) => {
+                // A pipe. Nobody sleeps while the connection is polled, so nobody else has it.
+                if let Some(ends) = Arc::get_mut(&mut self.ends) {
+                    ends.output = Output::Closed;
+                }
+                Poll::Ready(Ok(()))
+            }
             Err(error) => Poll::Ready(Err(error.into())),
         }
     }

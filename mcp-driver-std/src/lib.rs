@@ -9,6 +9,8 @@
 //! - over Streamable HTTP (feature `http`): `http::serve_http`;
 //! - as a whole process that reads its arguments and minds its signals (feature `signals`): [`run()`].
 //!
+//! It also speaks to servers: [`client`], over a child process, TCP and Unix sockets.
+//!
 //! Each connection has a thread, which runs its handlers, too. One that does not come back within a moment costs the others
 //! nothing: another thread takes the connection over. So handlers may await, compute or block as they like; how many may be
 //! stuck at once is [`StdRuntime`]'s bound.
@@ -16,6 +18,8 @@
 #![forbid(unsafe_code)]
 
 mod bell;
+mod child;
+pub mod client;
 mod crew;
 mod duplex;
 #[cfg(feature = "http")]

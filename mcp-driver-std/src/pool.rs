@@ -117,7 +117,11 @@ impl Pool {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| {
                 free.checked_sub(1)
             });
-        taken.is_ok().then_some(Permit(self))
+        match taken {
+            Ok(_) => Some(Permit(self)),
+            // Not made and dropped, which would give back what was not taken.
+            Err(_) => None,
+        }
     }
 
     /// A permit, or `waker` is told when it is worth trying again.
