@@ -12,6 +12,7 @@
 //! ```
 
 mod options;
+mod state;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,14 +20,18 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Response, StatusCode, Uri, header, response};
-use mcp_server::http::{Begin, HttpCall, HttpServer, Route, Routes, text};
+use http::{HeaderMap, Response, StatusCode, Uri, header, response};
+use mcp_server::http::{Begin, HttpServer, Route, Routes, text};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
-use mcp_server::{BoxFuture, Demand, Machine, Principal};
+use mcp_server::{Demand, Machine, Principal};
 
 pub use self::options::ConnectionOptions;
+use self::state::State;
 use crate::machine::{Length, ServerMachine, Step};
+
+/// A quiet connection keeps the memory for so many fields of the next head, about 100 bytes each.
+const FIELDS_KEPT: usize = 32;
 
 /// One HTTP/1.1 connection of a listener, ready to be driven by any runtime.
 ///
@@ -66,37 +71,6 @@ pub struct HttpConnection {
     draining: bool,
     /// The graceful end has begun, and must be reached by then.
     ending: Option<Instant>,
-}
-
-type Authentication = BoxFuture<(Parts, Result<Option<Principal>, Response<Bytes>>)>;
-
-enum State {
-    /// Nothing was polled yet.
-    New,
-    /// No request, or its head is arriving.
-    Between {
-        /// Since when there is no request.
-        idle: Instant,
-        /// Since when a head is owed.
-        head: Option<Instant>,
-    },
-    Authenticating(Authentication),
-    Body {
-        call: HttpCall,
-        until: Instant,
-    },
-    Waiting(HttpCall),
-    Streaming(HttpCall),
-    /// Answered; what is left of the body is on its way.
-    Discarding {
-        until: Instant,
-    },
-    /// Nothing more will be said; the peer may still be speaking.
-    Lingering {
-        until: Instant,
-        left: usize,
-    },
-    Over,
 }
 
 /// Whether there is more to do at once.
@@ -230,7 +204,11 @@ impl HttpConnection {
         {
             head.get_or_insert(now.instant);
         }
-        if self.deadline().is_some_and(|at| at <= now.instant) {
+        if self
+            .state
+            .deadline(&self.options)
+            .is_some_and(|at| at <= now.instant)
+        {
             return self.over();
         }
         Flow::Wait
@@ -392,6 +370,9 @@ impl HttpConnection {
 
     /// Gives up what the head borrows from the input, so that the memory is there for the next read.
     fn release(&mut self) {
+        if self.request.headers.capacity() > FIELDS_KEPT {
+            self.request.headers = HeaderMap::new();
+        }
         self.request.headers.clear();
         self.request.uri = Uri::default();
     }
@@ -417,22 +398,6 @@ impl HttpConnection {
         self.state = State::Over;
         Flow::Again
     }
-
-    /// When the present state ends by itself.
-    fn deadline(&self) -> Option<Instant> {
-        match &self.state {
-            State::Between { idle, head } => {
-                let idle = *idle + self.options.idle;
-                let head = head.map(|since| since + self.options.head_deadline);
-                Some(head.map_or(idle, |head| head.min(idle)))
-            }
-            State::Body { until, .. }
-            | State::Discarding { until }
-            | State::Lingering { until, .. } => Some(*until),
-            State::Waiting(call) | State::Streaming(call) => call.wakeup(),
-            State::New | State::Authenticating(_) | State::Over => None,
-        }
-    }
 }
 
 impl Machine for HttpConnection {
@@ -452,7 +417,7 @@ impl Machine for HttpConnection {
 
         let is_blocked = out.is_full() && matches!(self.state, State::Streaming(_));
         // What a call wants to do later can wait for room.
-        let own = self.deadline().filter(|_| !is_blocked);
+        let own = self.state.deadline(&self.options).filter(|_| !is_blocked);
         let mut demand = Demand::READ;
         demand.wakeup = [own, self.ending].into_iter().flatten().min();
         demand.done = matches!(self.state, State::Over);
@@ -483,18 +448,8 @@ impl Machine for HttpConnection {
 
 impl fmt::Debug for HttpConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.state {
-            State::New | State::Between { .. } => "between requests",
-            State::Authenticating(_) => "authenticating",
-            State::Body { .. } => "reading the body",
-            State::Waiting(_) => "waiting for the head",
-            State::Streaming(_) => "streaming",
-            State::Discarding { .. } => "discarding",
-            State::Lingering { .. } => "lingering",
-            State::Over => "over",
-        };
         f.debug_struct("HttpConnection")
-            .field("state", &state)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
@@ -502,4 +457,39 @@ impl fmt::Debug for HttpConnection {
 /// Parts that own nothing.
 fn blank() -> Parts {
     http::Request::new(()).into_parts().0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use mcp_server::http::HttpOptions;
+    use mcp_server::{InPlace, Server};
+
+    use super::*;
+
+    #[test]
+    fn a_quiet_connection_is_small_whatever_it_was_sent() {
+        let service = Server::new("demo", "1.0.0").build().unwrap();
+        let server = HttpServer::new(service, HttpOptions::default(), Arc::new(InPlace), [7; 32]);
+        let routes = Arc::new(Routes::new(server, "/mcp"));
+        let mut connection = HttpConnection::new(routes, ConnectionOptions::default());
+        assert!(size_of_val(&connection) <= 1024);
+        for (fields, kept) in [(10, true), (90, false)] {
+            let head = format!(
+                "GET /livez HTTP/1.1\r\nhost: a\r\n{}\r\n",
+                "x: y\r\n".repeat(fields)
+            );
+            let mut input = BytesMut::from(&head[..]);
+            let mut out = connection.outbox();
+            let mut cx = Context::from_waker(Waker::noop());
+            connection.poll(&mut cx, Now::default(), &mut input, &mut out);
+            assert!(matches!(connection.state, State::Between { .. }));
+            let left = connection.request.headers.capacity();
+            assert_eq!(left > 0, kept, "{left}");
+            // Nobody else has what was read.
+            assert!(connection.request.headers.is_empty() && input.is_empty());
+            assert!(input.try_reclaim(head.len()));
+        }
+    }
 }
