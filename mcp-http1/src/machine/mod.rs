@@ -204,7 +204,11 @@ impl ServerMachine {
                 },
             };
             match step {
-                Step::BodyEnd => self.reading = Reading::Complete,
+                Step::BodyEnd => {
+                    self.reading = Reading::Complete;
+                    // It did not wait, even if nothing was in it.
+                    self.expects = false;
+                }
                 Step::Refused(_) => self.stop(),
                 Step::Body(_) => self.expects = false,
                 _ => {}

@@ -331,6 +331,19 @@ fn a_client_that_still_waits_may_not_send_its_body_so_the_connection_ends() {
 }
 
 #[test]
+fn a_client_that_sent_no_chunk_but_the_last_waits_no_more() {
+    let mut asked = Asked::new(
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n0\r\n\r\n",
+    );
+    assert_eq!(asked.next(), Step::BodyEnd);
+    asked
+        .machine
+        .respond_with(NOW, &head(200, &[]), Bytes::new(), &mut asked.out);
+    assert!(!asked.said().contains("close"));
+    assert_eq!(asked.next(), Step::NeedInput);
+}
+
+#[test]
 fn a_short_body_that_nobody_wants_is_thrown_away() {
     for body in [
         "content-length: 5\r\n\r\nhello",
