@@ -128,6 +128,6 @@ mod tests {
         gate.open();
         thread.join().unwrap();
         assert!(woken.is_open() && gate.wait_for(Duration::ZERO));
-        assert!(Pin::new(&mut gate.clone()).poll(&mut cx).is_ready());
+        assert!(Pin::new(&mut { gate }).poll(&mut cx).is_ready());
     }
 }

@@ -264,7 +264,7 @@ impl Events {
                 let block: String = self.text.drain(..end + 2).collect();
                 return Some(parsed(&block));
             }
-            let Some(piece) = self.link.body(&mut self.head) else {
+            let Some(piece) = self.link.body(&self.head) else {
                 assert!(
                     self.text.is_empty(),
                     "an event without an end: {}",
@@ -279,7 +279,7 @@ impl Events {
     /// The answer as a whole.
     #[track_caller]
     pub(in crate::driver) fn whole(&mut self) -> Answer {
-        while let Some(piece) = self.link.body(&mut self.head) {
+        while let Some(piece) = self.link.body(&self.head) {
             self.head.body.extend_from_slice(&piece);
         }
         self.head.clone()

@@ -142,7 +142,7 @@ impl Link {
         loop {
             let mut answer = self.head();
             if answer.status >= 200 {
-                while let Some(piece) = self.body(&mut answer) {
+                while let Some(piece) = self.body(&answer) {
                     answer.body.extend_from_slice(&piece);
                 }
                 return answer;
@@ -152,7 +152,7 @@ impl Link {
 
     /// The next piece of the body of `answer`; `None` at its end. What was read of it before must be in it.
     #[track_caller]
-    pub(in crate::driver) fn body(&mut self, answer: &mut Answer) -> Option<Vec<u8>> {
+    pub(in crate::driver) fn body(&mut self, answer: &Answer) -> Option<Vec<u8>> {
         if answer.is_chunked() {
             return self.chunk();
         }

@@ -39,8 +39,7 @@ fn strangers_pages_and_names_are_refused(case: &Case) {
         good.clone().and("host", "127.0.0.1"),
         good.clone().and("host", "evil.test"),
         good.clone().at("http://evil.test/mcp"),
-        good.clone()
-            .and("origin", "https://evil.test")
+        good.and("origin", "https://evil.test")
             .and("origin", "http://127.0.0.1"),
     ] {
         let answer = caller.send(&request);

@@ -101,7 +101,6 @@ fn a_coding_of_two_minds_is_refused(case: &Case) {
         (
             "two codings, chunked inside",
             request
-                .clone()
                 .and("transfer-encoding", "chunked")
                 .and("transfer-encoding", "identity"),
         ),
