@@ -7,6 +7,7 @@ use crate::macros::{wire_struct, wire_union};
 use crate::map::Map;
 use crate::meta::Meta;
 use crate::mrtr::ResultType;
+use crate::writer::{Long, LongTexts};
 
 wire_union! {
     /// Whose argument is completed.
@@ -131,4 +132,9 @@ impl Completion {
             .with_total(total as u64)
             .with_has_more(total > Self::MAX_VALUES)
     }
+}
+
+/// A hundred short values.
+impl LongTexts for CompleteResult {
+    fn each_long(&mut self, _: &mut dyn FnMut(Long<'_>)) {}
 }

@@ -14,6 +14,7 @@ use crate::map::Object;
 use crate::meta::Meta;
 use crate::resources::{Resource, ResourceContents};
 use crate::revision::Revision;
+use crate::writer::{Long, LongTexts};
 
 wire_enum! {
     /// Who speaks, or for whom something is meant (schema `Role`).
@@ -93,6 +94,19 @@ impl ContentBlock {
         match self {
             Self::Text(block) => Some(&block.text),
             _ => None,
+        }
+    }
+}
+
+impl LongTexts for ContentBlock {
+    fn each_long(&mut self, visit: &mut dyn FnMut(Long<'_>)) {
+        match self {
+            Self::Text(block) => visit(Long::Text(&mut block.text)),
+            Self::Image(block) => visit(Long::Text(&mut block.data)),
+            Self::Audio(block) => visit(Long::Text(&mut block.data)),
+            Self::Resource(block) => block.resource.each_long(visit),
+            Self::ResourceLink(_) => {}
+            Self::Unknown(raw) => visit(Long::Raw(raw)),
         }
     }
 }

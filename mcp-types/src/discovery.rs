@@ -9,6 +9,7 @@ use crate::meta::Meta;
 use crate::mrtr::ResultType;
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// Who may share a cached copy of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,12 +33,8 @@ impl CacheScope {
 }
 
 impl Wire for CacheScope {
-    fn encode_at<S: serde::Serializer>(
-        &self,
-        _: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.text(self.as_str());
     }
 }
 

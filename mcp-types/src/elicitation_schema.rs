@@ -7,12 +7,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::json::Json;
 use crate::macros::{open_enum, wire_enum, wire_struct};
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// A field of a form (schema `PrimitiveSchemaDefinition`).
 #[derive(Clone, Debug, PartialEq)]
@@ -60,24 +61,20 @@ from_variants! {
 }
 
 impl Wire for PrimitiveSchemaDefinition {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self {
-            Self::String(schema) => schema.encode_at(revision, serializer),
-            Self::Number(schema) => schema.encode_at(revision, serializer),
-            Self::Boolean(schema) => schema.encode_at(revision, serializer),
-            Self::UntitledSingleSelect(schema) => schema.encode_at(revision, serializer),
+            Self::String(schema) => schema.write_at(revision, out),
+            Self::Number(schema) => schema.write_at(revision, out),
+            Self::Boolean(schema) => schema.write_at(revision, out),
+            Self::UntitledSingleSelect(schema) => schema.write_at(revision, out),
             Self::TitledSingleSelect(schema) if revision < Revision::V2025_11_25 => {
-                schema.to_legacy().encode_at(revision, serializer)
+                schema.to_legacy().write_at(revision, out)
             }
-            Self::TitledSingleSelect(schema) => schema.encode_at(revision, serializer),
-            Self::UntitledMultiSelect(schema) => schema.encode_at(revision, serializer),
-            Self::TitledMultiSelect(schema) => schema.encode_at(revision, serializer),
-            Self::LegacyTitledEnum(schema) => schema.encode_at(revision, serializer),
-            Self::Unknown(raw) => raw.encode_at(revision, serializer),
+            Self::TitledSingleSelect(schema) => schema.write_at(revision, out),
+            Self::UntitledMultiSelect(schema) => schema.write_at(revision, out),
+            Self::TitledMultiSelect(schema) => schema.write_at(revision, out),
+            Self::LegacyTitledEnum(schema) => schema.write_at(revision, out),
+            Self::Unknown(raw) => raw.write_at(revision, out),
         }
     }
 

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::map::Object;
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// Why a text is not JSON, or JSON is not the type that was asked for.
 pub type JsonError = serde_json::Error;
@@ -208,8 +209,8 @@ impl<'de> Deserialize<'de> for Json {
 }
 
 impl Wire for Json {
-    fn encode_at<S: Serializer>(&self, _: Revision, serializer: S) -> Result<S::Ok, S::Error> {
-        self.serialize(serializer)
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.raw(self);
     }
 }
 

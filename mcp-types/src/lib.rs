@@ -40,6 +40,7 @@ mod decode;
 mod discovery;
 mod elicitation;
 mod elicitation_schema;
+mod escape;
 mod implementation;
 mod json;
 mod legacy;
@@ -60,6 +61,7 @@ mod subscriptions;
 mod tasks;
 mod tools;
 pub mod wire;
+mod writer;
 
 pub use capabilities::*;
 pub use completion::*;
@@ -85,3 +87,6 @@ pub use subscriptions::*;
 pub use tasks::*;
 pub use tools::*;
 pub use wire::{Wire, encode_into, to_json, to_string, to_vec};
+#[doc(hidden)]
+pub use writer::Long;
+pub use writer::{LongTexts, Writer, to_pieces};

@@ -69,15 +69,16 @@ macro_rules! in_range {
 }
 pub(crate) use in_range;
 
+/// A declared name as it is written, with its quotes and its colon: none needs an escape.
 macro_rules! wire_name {
     ($revision:expr; $wire:literal) => {
-        $wire
+        concat!("\"", $wire, "\":")
     };
     ($revision:expr; $wire:literal $legacy:literal) => {
         if $revision.is_legacy() {
-            $legacy
+            concat!("\"", $legacy, "\":")
         } else {
-            $wire
+            concat!("\"", $wire, "\":")
         }
     };
 }
@@ -229,23 +230,16 @@ macro_rules! wire_struct {
 
         impl $crate::wire::Wire for $name {
             #[allow(unused_variables, reason = "a structure may lack members that depend on the revision")]
-            fn encode_at<S: serde::Serializer>(
-                &self,
-                revision: $crate::revision::Revision,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap as _;
+            fn write_at(&self, revision: $crate::revision::Revision, out: &mut $crate::writer::Writer) {
                 $(if let Some(instead) = $downgrade(self, revision) {
-                    return instead.encode_at(revision, serializer);
+                    return instead.write_at(revision, out);
                 })?
-                let mut map = serializer.serialize_map(None)?;
-                $(map.serialize_entry($tag, $constant)?;)?
+                let mut object = out.object();
+                $(object.member(concat!("\"", $tag, "\":\"", $constant, "\""));)?
                 $(
                     if $crate::macros::in_range!(revision; $($rsince)?; $($runtil)?) {
-                        map.serialize_entry(
-                            $crate::macros::wire_name!(revision; $rwire $($rlegacy)?),
-                            &$crate::wire::At::new(&self.$req, revision),
-                        )?;
+                        let out = object.member($crate::macros::wire_name!(revision; $rwire $($rlegacy)?));
+                        self.$req.write_at(revision, out);
                     }
                 )*
                 $(
@@ -254,14 +248,12 @@ macro_rules! wire_struct {
                         && $crate::wire::Wire::present_at(value, revision)
                         $(&& $when(value, revision))?
                     {
-                        map.serialize_entry(
-                            $crate::macros::wire_name!(revision; $owire $($olegacy)?),
-                            &$crate::wire::At::new(value, revision),
-                        )?;
+                        let out = object.member($crate::macros::wire_name!(revision; $owire $($olegacy)?));
+                        value.write_at(revision, out);
                     }
                 )*
-                $crate::macros::write_extra::<Self, S::SerializeMap>(&self.extra, &mut map)?;
-                map.end()
+                $crate::macros::write_extra::<Self>(&self.extra, &mut object);
+                object.end();
             }
         }
 
@@ -322,19 +314,18 @@ macro_rules! wire_struct {
 pub(crate) use wire_struct;
 
 /// Writes unknown members. One that bears a declared name is skipped: the declared member decides.
-pub(crate) fn write_extra<T: crate::wire::Record, M: serde::ser::SerializeMap>(
+pub(crate) fn write_extra<T: crate::wire::Record>(
     extra: &crate::map::Object,
-    map: &mut M,
-) -> Result<(), M::Error> {
+    object: &mut crate::writer::ObjectWriter<'_>,
+) {
     for (key, value) in extra.iter() {
         if !T::FIELDS
             .iter()
             .any(|field| field.wire == key || field.legacy == Some(key))
         {
-            map.serialize_entry(key, value)?;
+            object.named(key).raw(value);
         }
     }
-    Ok(())
 }
 
 /// An enumeration of strings that is closed: an unknown name is an error.
@@ -381,12 +372,8 @@ macro_rules! wire_enum {
         }
 
         impl $crate::wire::Wire for $name {
-            fn encode_at<S: serde::Serializer>(
-                &self,
-                _: $crate::revision::Revision,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+            fn write_at(&self, _: $crate::revision::Revision, out: &mut $crate::writer::Writer) {
+                out.text(self.as_str());
             }
         }
 
@@ -455,12 +442,8 @@ macro_rules! open_enum {
         }
 
         impl $crate::wire::Wire for $name {
-            fn encode_at<S: serde::Serializer>(
-                &self,
-                _: $crate::revision::Revision,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+            fn write_at(&self, _: $crate::revision::Revision, out: &mut $crate::writer::Writer) {
+                out.text(self.as_str());
             }
         }
 
@@ -509,17 +492,13 @@ macro_rules! wire_union {
         }
 
         impl $crate::wire::Wire for $name {
-            fn encode_at<S: serde::Serializer>(
-                &self,
-                revision: $crate::revision::Revision,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
+            fn write_at(&self, revision: $crate::revision::Revision, out: &mut $crate::writer::Writer) {
                 $(if let Some(instead) = $fallback(self, revision) {
-                    return instead.encode_at(revision, serializer);
+                    return instead.write_at(revision, out);
                 })?
                 match self {
-                    $(Self::$variant(value) => value.encode_at(revision, serializer),)+
-                    Self::Unknown(raw) => raw.encode_at(revision, serializer),
+                    $(Self::$variant(value) => value.write_at(revision, out),)+
+                    Self::Unknown(raw) => raw.write_at(revision, out),
                 }
             }
         }

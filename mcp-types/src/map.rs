@@ -10,12 +10,13 @@ use core::borrow::Borrow;
 use core::fmt;
 
 use serde::de::{MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap};
+use serde::ser::Serialize;
 use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::json::Json;
 use crate::revision::Revision;
-use crate::wire::{At, Wire};
+use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// A JSON object whose values are all of one type. Keys are unique and keep their order, which counts for equality.
 #[derive(Clone, PartialEq)]
@@ -215,23 +216,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
 }
 
 impl<T: Wire> Wire for Map<T> {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        let mut object = out.object();
         for (key, value) in self.iter().filter(|(_, value)| value.present_at(revision)) {
-            map.serialize_entry(key, &At::new(value, revision))?;
+            value.write_at(revision, object.named(key));
         }
-        map.end()
+        object.end();
     }
 }
 
 /// Raw members look the same in every revision.
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.encode_at(Revision::LATEST, serializer)
+        serializer.collect_map(self.iter())
     }
 }
 

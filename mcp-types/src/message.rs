@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::capabilities::ClientCapabilities;
 use crate::json::Json;
@@ -18,6 +18,7 @@ use crate::meta::Meta;
 use crate::mrtr::ResultType;
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// Declares a string-or-integer identifier.
 macro_rules! identifier {
@@ -59,10 +60,10 @@ macro_rules! identifier {
         }
 
         impl Wire for $name {
-            fn encode_at<S: Serializer>(&self, _: Revision, serializer: S) -> Result<S::Ok, S::Error> {
+            fn write_at(&self, _: Revision, out: &mut Writer) {
                 match self {
-                    Self::Number(number) => serializer.serialize_i64(*number),
-                    Self::Text(text) => serializer.serialize_str(text),
+                    Self::Number(number) => out.integer(*number),
+                    Self::Text(text) => out.text(text),
                 }
             }
         }
@@ -284,16 +285,12 @@ pub enum JsonRpcMessage {
 }
 
 impl Wire for JsonRpcMessage {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self {
-            Self::Request(message) => message.encode_at(revision, serializer),
-            Self::Notification(message) => message.encode_at(revision, serializer),
-            Self::Result(message) => message.encode_at(revision, serializer),
-            Self::Error(message) => message.encode_at(revision, serializer),
+            Self::Request(message) => message.write_at(revision, out),
+            Self::Notification(message) => message.write_at(revision, out),
+            Self::Result(message) => message.write_at(revision, out),
+            Self::Error(message) => message.write_at(revision, out),
         }
     }
 }

@@ -6,8 +6,7 @@
 use alloc::string::String;
 
 use serde::de::DeserializeOwned;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::capabilities::ClientCapabilities;
 use crate::implementation::Implementation;
@@ -18,7 +17,8 @@ use crate::message::RequestId;
 use crate::progress::ProgressToken;
 use crate::revision::Revision;
 use crate::tasks::RelatedTaskMetadata;
-use crate::wire::{At, Wire, to_json};
+use crate::wire::{Wire, to_json};
+use crate::writer::Writer;
 
 /// The reserved keys of `_meta`.
 pub mod keys {
@@ -331,16 +331,12 @@ impl From<Object> for Meta {
 }
 
 impl Wire for Meta {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        let mut object = out.object();
         for (key, value) in self.iter().filter(|(key, _)| key_exists(key, revision)) {
-            map.serialize_entry(key, &At::new(value, revision))?;
+            value.write_at(revision, object.named(key));
         }
-        map.end()
+        object.end();
     }
 
     fn present_at(&self, revision: Revision) -> bool {

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::elicitation::{ElicitRequest, ElicitResult};
 use crate::json::Json;
@@ -14,6 +14,7 @@ use crate::revision::Revision;
 use crate::roots::{ListRootsRequestParams, ListRootsResult};
 use crate::sampling::{CreateMessageRequest, CreateMessageResult};
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 open_enum! {
     /// What kind of result a result is (schema `ResultType`). Absent means complete.
@@ -89,16 +90,12 @@ impl From<ListRootsResult> for InputResponse {
 }
 
 impl Wire for InputResponse {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self {
-            Self::Elicit(result) => result.encode_at(revision, serializer),
-            Self::CreateMessage(result) => result.encode_at(revision, serializer),
-            Self::ListRoots(result) => result.encode_at(revision, serializer),
-            Self::Unknown(raw) => raw.encode_at(revision, serializer),
+            Self::Elicit(result) => result.write_at(revision, out),
+            Self::CreateMessage(result) => result.write_at(revision, out),
+            Self::ListRoots(result) => result.write_at(revision, out),
+            Self::Unknown(raw) => raw.write_at(revision, out),
         }
     }
 }

@@ -4,13 +4,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::macros::wire_struct;
 use crate::message::{RequestId, identifier};
 use crate::meta::Meta;
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 identifier! {
     /// Ties progress notifications to a request (schema `ProgressToken`).

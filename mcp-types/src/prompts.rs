@@ -10,6 +10,7 @@ use crate::macros::wire_struct;
 use crate::map::Map;
 use crate::meta::Meta;
 use crate::mrtr::{InputResponses, ResultType};
+use crate::writer::{Long, LongTexts};
 
 wire_struct! {
     /// A prompt (schema `Prompt`).
@@ -134,6 +135,14 @@ wire_struct! {
             result_type / with_result_type: ResultType = "resultType" since V2026_07_28;
             /// Metadata.
             meta / with_meta: Meta = "_meta";
+        }
+    }
+}
+
+impl LongTexts for GetPromptResult {
+    fn each_long(&mut self, visit: &mut dyn FnMut(Long<'_>)) {
+        for message in &mut self.messages {
+            message.content.each_long(visit);
         }
     }
 }

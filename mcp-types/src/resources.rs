@@ -12,6 +12,7 @@ use crate::meta::Meta;
 use crate::mrtr::{InputResponses, ResultType};
 use crate::revision::Revision;
 use crate::wire::Wire;
+use crate::writer::{Long, LongTexts, Writer};
 
 wire_struct! {
     /// A resource that a server can read (schema `Resource`).
@@ -126,15 +127,21 @@ impl From<BlobResourceContents> for ResourceContents {
 }
 
 impl Wire for ResourceContents {
-    fn encode_at<S: serde::Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self {
-            Self::Text(contents) => contents.encode_at(revision, serializer),
-            Self::Blob(contents) => contents.encode_at(revision, serializer),
-            Self::Unknown(raw) => raw.encode_at(revision, serializer),
+            Self::Text(contents) => contents.write_at(revision, out),
+            Self::Blob(contents) => contents.write_at(revision, out),
+            Self::Unknown(raw) => raw.write_at(revision, out),
+        }
+    }
+}
+
+impl LongTexts for ResourceContents {
+    fn each_long(&mut self, visit: &mut dyn FnMut(Long<'_>)) {
+        match self {
+            Self::Text(contents) => visit(Long::Text(&mut contents.text)),
+            Self::Blob(contents) => visit(Long::Text(&mut contents.blob)),
+            Self::Unknown(raw) => visit(Long::Raw(raw)),
         }
     }
 }
@@ -307,3 +314,11 @@ pub type SubscribeRequestParams = ResourceRequestParams;
 
 /// Parameters of `resources/unsubscribe`, up to 2025-11-25.
 pub type UnsubscribeRequestParams = ResourceRequestParams;
+
+impl LongTexts for ReadResourceResult {
+    fn each_long(&mut self, visit: &mut dyn FnMut(Long<'_>)) {
+        for contents in &mut self.contents {
+            contents.each_long(visit);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::content::{Role, SamplingMessageContentBlock, TextContent};
 use crate::json::Json;
@@ -16,6 +16,7 @@ use crate::revision::Revision;
 use crate::tasks::TaskMetadata;
 use crate::tools::Tool;
 use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// The content of a sampled message: one block or several.
 ///
@@ -56,18 +57,14 @@ impl From<Vec<SamplingMessageContentBlock>> for SamplingContent {
 }
 
 impl Wire for SamplingContent {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self.0.as_slice() {
-            [block] => block.encode_at(revision, serializer),
-            blocks if revision >= Revision::V2025_11_25 => blocks.encode_at(revision, serializer),
+            [block] => block.write_at(revision, out),
+            blocks if revision >= Revision::V2025_11_25 => blocks.write_at(revision, out),
             blocks => match blocks.iter().find(|block| block.as_text().is_none()) {
                 // Nothing to join: whatever is there first is better than an empty text.
-                Some(block) if self.to_text().is_empty() => block.encode_at(revision, serializer),
-                _ => TextContent::new(self.to_text()).encode_at(revision, serializer),
+                Some(block) if self.to_text().is_empty() => block.write_at(revision, out),
+                _ => TextContent::new(self.to_text()).write_at(revision, out),
             },
         }
     }

@@ -7,8 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::de::Error;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::json::Json;
 use crate::macros::{wire_enum, wire_struct};
@@ -17,7 +16,8 @@ use crate::message::ErrorObject;
 use crate::meta::Meta;
 use crate::mrtr::{InputRequests, InputResponses, ResultType};
 use crate::revision::Revision;
-use crate::wire::{At, Wire};
+use crate::wire::Wire;
+use crate::writer::Writer;
 
 /// The identifier of the tasks extension in `capabilities.extensions`.
 pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -120,11 +120,7 @@ impl CreateTaskResult {
 }
 
 impl Wire for CreateTaskResult {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         if revision.is_modern() {
             let mut task = self.task.clone();
             task.result_type = Some(ResultType::Task);
@@ -132,21 +128,21 @@ impl Wire for CreateTaskResult {
             for (key, value) in self.extra.iter() {
                 task.extra.insert(key, value.clone());
             }
-            return task.encode_at(revision, serializer);
+            return task.write_at(revision, out);
         }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("task", &At::new(&self.task, revision))?;
+        let mut object = out.object();
+        self.task.write_at(revision, object.named("task"));
         if let Some(meta) = self.meta.as_ref().filter(|meta| meta.present_at(revision)) {
-            map.serialize_entry("_meta", &At::new(meta, revision))?;
+            meta.write_at(revision, object.named("_meta"));
         }
         for (key, value) in self
             .extra
             .iter()
             .filter(|(key, _)| !matches!(*key, "task" | "_meta"))
         {
-            map.serialize_entry(key, value)?;
+            object.named(key).raw(value);
         }
-        map.end()
+        object.end();
     }
 }
 

@@ -13,6 +13,7 @@ use crate::meta::Meta;
 use crate::mrtr::{InputResponses, ResultType};
 use crate::revision::Revision;
 use crate::tasks::TaskMetadata;
+use crate::writer::{Long, LongTexts};
 
 wire_struct! {
     /// A tool (schema `Tool`).
@@ -173,5 +174,16 @@ impl CallToolResult {
     #[must_use]
     pub fn structured(value: Json) -> Self {
         Self::text(value.as_str()).with_structured_content(value)
+    }
+}
+
+impl LongTexts for CallToolResult {
+    fn each_long(&mut self, visit: &mut dyn FnMut(Long<'_>)) {
+        for block in &mut self.content {
+            block.each_long(visit);
+        }
+        if let Some(value) = &mut self.structured_content {
+            visit(Long::Raw(value));
+        }
     }
 }

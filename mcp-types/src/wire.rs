@@ -8,26 +8,16 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
-
 use crate::json::Json;
 use crate::revision::Revision;
+use crate::writer::Writer;
 
 /// A value that can be written for a given protocol revision.
 ///
-/// What a revision lacks is not emitted. Implementations in this crate never fail by themselves; the error is the
-/// serializer's.
+/// What a revision lacks is not written.
 pub trait Wire {
-    /// Writes the value as the revision knows it.
-    ///
-    /// # Errors
-    /// Only what the serializer reports.
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error>;
+    /// Writes the value as the revision knows it: exactly one JSON value.
+    fn write_at(&self, revision: Revision, out: &mut Writer);
 
     /// False when the value as a whole must be left out for this revision, where leaving out is possible: as the value
     /// of an optional member or as an element of an array.
@@ -37,50 +27,19 @@ pub trait Wire {
     }
 }
 
-/// A value together with the revision for which it is to be written; the bridge to serde.
-#[derive(Debug)]
-pub struct At<'a, T: ?Sized> {
-    value: &'a T,
-    revision: Revision,
-}
-
-impl<'a, T: ?Sized> At<'a, T> {
-    /// Binds a value to a revision.
-    #[must_use]
-    pub const fn new(value: &'a T, revision: Revision) -> Self {
-        Self { value, revision }
-    }
-}
-
-impl<T: Wire + ?Sized> Serialize for At<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.encode_at(self.revision, serializer)
-    }
-}
-
 /// Appends the value's JSON text to a buffer: one line, without a line end.
 pub fn encode_into<T: Wire + ?Sized>(value: &T, revision: Revision, out: &mut Vec<u8>) {
-    let start = out.len();
-    #[cfg(feature = "std")]
-    let written = serde_json::to_writer(&mut *out, &At::new(value, revision));
-    // Only with `std` does serde_json write into a buffer of somebody else.
-    #[cfg(not(feature = "std"))]
-    let written = serde_json::to_vec(&At::new(value, revision)).map(|text| out.extend(text));
-    if written.is_err() {
-        // Unreachable for the types of this crate. A foreign implementation that fails must not leave half a value.
-        out.truncate(start);
-        out.extend_from_slice(b"null");
-    }
+    let mut writer = Writer::new(core::mem::take(out));
+    value.write_at(revision, &mut writer);
+    *out = writer.into_bytes();
 }
 
 /// The value's JSON text as bytes: one line, without a line end.
-///
-/// A foreign [`Wire`] implementation that reports an error yields `null`; none in this crate does.
 #[must_use]
 pub fn to_vec<T: Wire + ?Sized>(value: &T, revision: Revision) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    encode_into(value, revision, &mut out);
-    out
+    let mut writer = Writer::new(Vec::with_capacity(128));
+    value.write_at(revision, &mut writer);
+    writer.into_bytes()
 }
 
 /// The value's JSON text. See [`to_vec`].
@@ -133,12 +92,8 @@ pub trait Record {
 }
 
 impl<T: Wire + ?Sized> Wire for &T {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        (**self).encode_at(revision, serializer)
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        (**self).write_at(revision, out)
     }
 
     fn present_at(&self, revision: Revision) -> bool {
@@ -147,12 +102,8 @@ impl<T: Wire + ?Sized> Wire for &T {
 }
 
 impl<T: Wire + ?Sized> Wire for Box<T> {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        (**self).encode_at(revision, serializer)
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        (**self).write_at(revision, out)
     }
 
     fn present_at(&self, revision: Revision) -> bool {
@@ -162,58 +113,70 @@ impl<T: Wire + ?Sized> Wire for Box<T> {
 
 /// `None` is written as `null`; an optional member that is `None` is not written at all.
 impl<T: Wire> Wire for Option<T> {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
         match self {
-            Some(value) => value.encode_at(revision, serializer),
-            None => serializer.serialize_unit(),
+            Some(value) => value.write_at(revision, out),
+            None => out.null(),
         }
     }
 }
 
 impl<T: Wire> Wire for [T] {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut array = serializer.serialize_seq(None)?;
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        let mut array = out.array();
         for element in self.iter().filter(|element| element.present_at(revision)) {
-            array.serialize_element(&At::new(element, revision))?;
+            element.write_at(revision, array.element());
         }
-        array.end()
+        array.end();
     }
 }
 
 impl<T: Wire> Wire for Vec<T> {
-    fn encode_at<S: Serializer>(
-        &self,
-        revision: Revision,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        self.as_slice().encode_at(revision, serializer)
+    fn write_at(&self, revision: Revision, out: &mut Writer) {
+        self.as_slice().write_at(revision, out)
     }
 }
 
-macro_rules! wire_as_serde {
-    ($($plain:ty),*) => {$(
-        impl Wire for $plain {
-            fn encode_at<S: Serializer>(&self, _: Revision, serializer: S) -> Result<S::Ok, S::Error> {
-                self.serialize(serializer)
-            }
-        }
-    )*};
+impl Wire for str {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.text(self);
+    }
 }
 
-wire_as_serde!(str, String, bool, u64, i64, Revision);
+impl Wire for String {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.text(self);
+    }
+}
+
+impl Wire for Revision {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.text(self.as_str());
+    }
+}
+
+impl Wire for bool {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.boolean(*self);
+    }
+}
+
+impl Wire for i64 {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.integer(*self);
+    }
+}
+
+impl Wire for u64 {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
+        out.unsigned(*self);
+    }
+}
 
 /// Integral numbers are written without a fraction, because typed peers read many of them into integers. JSON has no
 /// NaN and no infinities: they become 0 and the largest finite numbers.
 impl Wire for f64 {
-    fn encode_at<S: Serializer>(&self, _: Revision, serializer: S) -> Result<S::Ok, S::Error> {
+    fn write_at(&self, _: Revision, out: &mut Writer) {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         #[expect(
             clippy::cast_possible_truncation,
@@ -222,11 +185,11 @@ impl Wire for f64 {
         )]
         let (integer, back) = (*self as i64, *self as i64 as Self);
         if self.is_nan() {
-            serializer.serialize_i64(0)
+            out.integer(0);
         } else if back == *self && self.abs() < EXACT {
-            serializer.serialize_i64(integer)
+            out.integer(integer);
         } else {
-            serializer.serialize_f64(self.clamp(Self::MIN, Self::MAX))
+            out.float(self.clamp(Self::MIN, Self::MAX));
         }
     }
 }

@@ -89,6 +89,12 @@ fn any_result() -> impl Strategy<Value = CallToolResult> {
         })
 }
 
+fn pieces(result: CallToolResult, revision: Revision) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    to_pieces(result, revision, |piece| pieces.push(piece));
+    pieces
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -112,6 +118,31 @@ proptest! {
     fn raw_json_accepts_exactly_json(text in "[\\[\\]{}\",:0-9a-z\\\\ \n\r.eE+-]{0,24}") {
         let reference = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         prop_assert_eq!(Json::parse(text.as_str()).is_ok(), reference, "{:?}", text);
+    }
+
+    /// Long texts that are sent from where they are make the same message as copied ones, in every revision.
+    #[test]
+    fn pieces_are_the_value(result in any_result(), long in 0..6_usize, with in "[\"\\\\\n\u{1}aé]{1,3}") {
+        let mut result = result;
+        let text = with.repeat(4096);
+        let blocks = [
+            ContentBlock::text(text.as_str()),
+            ContentBlock::image(text.as_str(), "image/png"),
+            ContentBlock::audio(text.as_str(), text.as_str()),
+            ContentBlock::resource(ResourceContents::text(text.as_str(), text.as_str())),
+            ContentBlock::resource(ResourceContents::blob("a:b", "A".repeat(4096))),
+            ContentBlock::link(text.as_str(), text.as_str()),
+        ];
+        result.content.extend(blocks.into_iter().take(long));
+        if long > 3 {
+            result.structured_content = Some(Json::from(text.as_str()));
+        }
+        for revision in Revision::ALL {
+            let pieces = pieces(result.clone(), revision);
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+            prop_assert!(!pieces.concat().contains(&b'\n'));
+            prop_assert_eq!(String::from_utf8(pieces.concat()), Ok(to_string(&result, revision)));
+        }
     }
 
     /// What the newest revision writes is read back as the same value.
