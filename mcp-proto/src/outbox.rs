@@ -13,7 +13,7 @@ use std::io;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Shared payloads up to this many bytes are copied, so that many small frames become one write.
-const INLINE_MAX: usize = 4 << 10;
+pub(crate) const INLINE_MAX: usize = 4 << 10;
 
 /// The least that the buffer grows by: a small answer needs one allocation, not one for each doubling.
 const GROWTH: usize = 512;

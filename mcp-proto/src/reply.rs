@@ -3,14 +3,14 @@
 //! Owns the splice of `resultType`, caching hints and `_meta` into a body that is already encoded.
 //! Must never parse or re-encode the body: large payloads ride along uncopied.
 
-use bytes::Bytes;
-use mcp_types::{CacheScope, Revision};
+use bytes::{Bytes, BytesMut};
+use mcp_types::{CacheScope, LongTexts, Revision};
 
 use crate::config::{CacheHint, ServerConfig};
 use crate::id::WireId;
 use crate::json::write;
 use crate::method::Method;
-use crate::outbox::Outbox;
+use crate::outbox::{INLINE_MAX, Outbox};
 
 /// The text of a JSON object.
 #[derive(Clone, Debug)]
@@ -19,6 +19,135 @@ pub enum Payload<'a> {
     Slice(&'a [u8]),
     /// Shared when it is large.
     Shared(Bytes),
+    /// In pieces, each of them shared when it is large.
+    Body(&'a Body),
+}
+
+/// The text of a JSON object that outlives whoever made it, in one piece or several.
+///
+/// ```
+/// use mcp_proto::reply::Body;
+/// use mcp_types::{CallToolResult, Revision};
+///
+/// let text = "x".repeat(1 << 20);
+/// let body = Body::encode(CallToolResult::text(text), Revision::LATEST);
+/// assert_eq!(body.len(), (1 << 20) + r#"{"content":[{"type":"text","text":""}]}"#.len());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Body {
+    first: Bytes,
+    rest: Vec<Bytes>,
+    /// Known to have neither line breaks nor white space around it.
+    is_line: bool,
+}
+
+impl Body {
+    /// Encodes a result. Its long texts are not copied; see [`mcp_types::to_pieces`].
+    #[must_use]
+    pub fn encode<T: LongTexts>(value: T, revision: Revision) -> Self {
+        let (mut first, mut rest) = (None, Vec::new());
+        mcp_types::to_pieces(value, revision, |piece| {
+            let piece = Bytes::from(piece);
+            if first.is_none() {
+                first = Some(piece);
+            } else {
+                rest.push(piece);
+            }
+        });
+        Self {
+            first: first.unwrap_or_default(),
+            rest,
+            is_line: true,
+        }
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pieces().map(Bytes::len).sum()
+    }
+
+    /// Whether there is no text at all, which is no object.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The whole text: joined if it is in several pieces.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first.clone();
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        for piece in self.pieces() {
+            whole.extend_from_slice(piece);
+        }
+        whole.freeze()
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        core::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// Whether there is anything between the braces.
+    fn has_members(&self) -> bool {
+        !self.rest.is_empty() || inner(&self.first).is_some()
+    }
+
+    /// Writes what is between the braces.
+    fn write_members(&self, out: &mut Outbox) {
+        let Some((last, between)) = self.rest.split_last() else {
+            let Some((start, end)) = inner(&self.first) else {
+                return;
+            };
+            return if self.is_line {
+                put_part(out, &self.first, start, end);
+            } else {
+                write_part(out, &self.first, start, end);
+            };
+        };
+        // Only an encoded body is in pieces: it starts and ends with a brace.
+        put_part(out, &self.first, 1, self.first.len());
+        for piece in between {
+            put_part(out, piece, 0, piece.len());
+        }
+        put_part(out, last, 0, last.len().saturating_sub(1));
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(object: Bytes) -> Self {
+        Self {
+            first: object,
+            rest: Vec::new(),
+            is_line: false,
+        }
+    }
+}
+
+impl From<String> for Body {
+    fn from(object: String) -> Self {
+        Self::from(Bytes::from(object))
+    }
+}
+
+/// Shares a part of `bytes` if it is large. A small one is copied without looking at who shares it.
+fn put_part(out: &mut Outbox, bytes: &Bytes, start: usize, end: usize) {
+    if end - start <= INLINE_MAX {
+        out.put(&bytes[start..end]);
+    } else {
+        out.put_shared(bytes.slice(start..end));
+    }
+}
+
+/// The same for JSON that may have line breaks.
+fn write_part(out: &mut Outbox, bytes: &Bytes, start: usize, end: usize) {
+    if end - start <= INLINE_MAX {
+        write::raw_bytes(out, &bytes[start..end]);
+    } else {
+        write::raw_shared(out, bytes.slice(start..end));
+    }
 }
 
 /// The open set of `resultType` values (2026-07-28, basic "ResultType").
@@ -107,11 +236,24 @@ impl<'a> Reply<'a> {
             out.put(self.kind.as_str().as_bytes());
             out.put_byte(b'"');
         }
-        if let Some(members) = self.members() {
-            separate(out);
-            match members {
-                Payload::Slice(slice) => write::raw_bytes(out, slice),
-                Payload::Shared(bytes) => write::raw_shared(out, bytes),
+        match &self.body {
+            Payload::Slice(slice) => {
+                if let Some((start, end)) = inner(slice) {
+                    separate(out);
+                    write::raw_bytes(out, &slice[start..end]);
+                }
+            }
+            Payload::Shared(bytes) => {
+                if let Some((start, end)) = inner(bytes) {
+                    separate(out);
+                    write_part(out, bytes, start, end);
+                }
+            }
+            Payload::Body(body) => {
+                if body.has_members() {
+                    separate(out);
+                    body.write_members(out);
+                }
             }
         }
         let must = method.is_cacheable() && self.kind == ResultKind::Complete;
@@ -145,18 +287,6 @@ impl<'a> Reply<'a> {
         }
         out.put_byte(b'}');
     }
-
-    /// The body without its braces; `None` when it has no members.
-    fn members(&self) -> Option<Payload<'a>> {
-        match &self.body {
-            Payload::Slice(slice) => {
-                inner(slice).map(|(start, end)| Payload::Slice(&slice[start..end]))
-            }
-            Payload::Shared(bytes) => {
-                inner(bytes).map(|(start, end)| Payload::Shared(bytes.slice(start..end)))
-            }
-        }
-    }
 }
 
 /// The range between an object's braces, without surrounding white space; `None` if it is empty.
@@ -176,7 +306,7 @@ mod tests {
     use super::*;
     use crate::config::Profile;
     use bytes::Buf;
-    use mcp_types::Implementation;
+    use mcp_types::{CallToolResult, Implementation, Json};
 
     fn written(reply: &Reply<'_>, revision: Revision) -> serde_json::Value {
         written_to(Method::ToolsCall, reply, revision)
@@ -189,6 +319,76 @@ mod tests {
         let bytes = out.copy_to_bytes(out.remaining());
         assert!(!bytes.contains(&b'\n'));
         serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_body_in_any_number_of_pieces_is_the_same_result() {
+        let long = "line\n\"quoted\" \u{1}".repeat(1000);
+        let results = [
+            CallToolResult::new([]),
+            CallToolResult::text("short\n"),
+            CallToolResult::text(long.as_str()),
+            CallToolResult::structured(Json::from(long.as_str())),
+            CallToolResult::new([long.as_str().into(), "a".into(), "b".repeat(9000).into()]),
+        ];
+        for result in results {
+            for revision in Revision::ALL {
+                let slice = mcp_types::to_vec(&result, revision);
+                let body = Body::encode(result.clone(), revision);
+                assert_eq!(
+                    (body.len(), body.to_bytes()),
+                    (slice.len(), slice.clone().into())
+                );
+                let expected = written(&Reply::complete(Payload::Slice(&slice)), revision);
+                assert_eq!(
+                    written(&Reply::complete(Payload::Body(&body)), revision),
+                    expected
+                );
+                let body = Body::from(Bytes::from(slice.clone()));
+                assert_eq!(
+                    written(&Reply::complete(Payload::Body(&body)), revision),
+                    expected
+                );
+                let shared = Payload::Shared(slice.into());
+                assert_eq!(written(&Reply::complete(shared), revision), expected);
+            }
+        }
+        for (object, expected) in [
+            ("{}", "{}"),
+            ("{ }", "{}"),
+            (" {\n\"a\":\r1}\n", "{\"a\": 1}"),
+        ] {
+            let body = Body::from(object.to_owned());
+            let reply = Reply::complete(Payload::Body(&body));
+            let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
+            assert_eq!(written(&reply, Revision::V2025_11_25)["result"], expected);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_sent_from_where_it_is() {
+        let text = "x".repeat(100_000);
+        let address = text.as_ptr();
+        let body = Body::encode(CallToolResult::text(text), Revision::LATEST);
+        let config = ServerConfig::compile(Profile::new(Implementation::new("s", "1")));
+        let mut out = Outbox::new(1 << 20);
+        let (id, method) = (WireId::from(7_u64), Method::ToolsCall);
+        Reply::complete(Payload::Body(&body)).write(
+            &mut out,
+            &id,
+            method,
+            Revision::LATEST,
+            &config,
+        );
+        assert!(
+            out.take_part()
+                .is_some_and(|head| head.ends_with(b"\"text\":\""))
+        );
+        assert_eq!(out.take_part().map(|part| part.as_ptr()), Some(address));
+        assert!(
+            out.take_part()
+                .is_some_and(|tail| tail.starts_with(b"\"}]"))
+        );
     }
 
     #[test]

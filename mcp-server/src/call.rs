@@ -23,7 +23,7 @@ use mcp_proto::context::CallContext;
 use mcp_proto::error::WireError;
 use mcp_proto::id::RequestId;
 use mcp_proto::json::Inbound;
-use mcp_proto::reply::ResultKind;
+use mcp_proto::reply::{Body, ResultKind};
 use mcp_proto::server::{Progress, Refused};
 use mcp_proto::time::Now;
 use mcp_types::{Json, LoggingLevel};
@@ -62,7 +62,7 @@ pub(crate) struct CallStart {
 pub(crate) enum Finish {
     Reply {
         /// A JSON object without `resultType` and `_meta`.
-        body: Bytes,
+        body: Body,
         meta: Option<Json>,
         kind: ResultKind,
         cache: Option<CacheHint>,

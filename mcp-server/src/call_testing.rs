@@ -37,7 +37,7 @@ where
 }
 
 pub(super) fn reply(text: &str) -> Outcome {
-    let body = Bytes::from(json!({ "text": text }).to_string());
+    let body = json!({ "text": text }).to_string().into();
     Outcome::Reply(OwnedReply {
         body,
         meta: None,
@@ -243,6 +243,7 @@ impl From<Finish> for Answer {
     fn from(finish: Finish) -> Self {
         let (kind, body) = match finish {
             Finish::Reply { body, kind, .. } => {
+                let body = body.to_bytes();
                 assert!(!body.contains(&b'\n'));
                 let kind = if kind == ResultKind::Complete {
                     "complete"

@@ -395,7 +395,7 @@ impl Connection {
                 cache,
             } => {
                 let reply = Reply {
-                    body: Payload::Shared(body),
+                    body: Payload::Body(&body),
                     meta: meta.as_ref().map(mcp_types::Json::as_str),
                     kind,
                     cache,

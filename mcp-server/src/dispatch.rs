@@ -10,6 +10,7 @@ use mcp_proto::config::CacheHint;
 use mcp_proto::error::{INVALID_PARAMS, WireError};
 use mcp_proto::json::{Inbound, Span, text};
 use mcp_proto::method::Method;
+use mcp_proto::reply::Body;
 use mcp_types::{CallToolResult, CompleteRequestParams, CompletionReference, Json, Meta, Revision};
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ use crate::check::kind_of;
 use crate::completion::CompletionRequest;
 use crate::outcome::{BoxFuture, Dispatched, Outcome, OwnedReply};
 use crate::registry::{Entry, Registry, Shelf};
-use crate::result::{HandlerError, Kind, encode, resource_not_found, wire_error};
+use crate::result::{HandlerError, Kind, resource_not_found, wire_error};
 use crate::suggest::closest;
 use crate::tool::{Tool, ToolOutcome, Work};
 use crate::{Context, Service};
@@ -86,7 +87,7 @@ impl Call<'_> {
             .service
             .list_hint(shelf.filtered, viewer.principal.is_some());
         Ok(Dispatched::Ready(Outcome::Reply(OwnedReply {
-            body,
+            body: body.into(),
             meta: None,
             cache: Some(cache),
         })))
@@ -142,7 +143,7 @@ impl Call<'_> {
                 result.result_type = None;
                 let meta = own_meta(result.meta.take());
                 Outcome::Reply(OwnedReply {
-                    body: encode(&result, revision),
+                    body: Body::encode(result, revision),
                     meta,
                     cache: Some(hint),
                 })
@@ -176,7 +177,7 @@ impl Call<'_> {
                 result.result_type = None;
                 let meta = own_meta(result.meta.take());
                 Outcome::Reply(OwnedReply {
-                    body: encode(&result, revision),
+                    body: Body::encode(result, revision),
                     meta,
                     cache: None,
                 })
@@ -264,7 +265,7 @@ impl Call<'_> {
         let revision = self.revision;
         Ok(finish(work, move |outcome| match outcome {
             Ok(completions) => {
-                let body = encode(&completions.into_result(), revision);
+                let body = Body::encode(completions.into_result(), revision);
                 Outcome::Reply(OwnedReply {
                     body,
                     meta: None,
@@ -403,7 +404,7 @@ fn tool_outcome(tool: &Tool, outcome: ToolOutcome, revision: Revision) -> Outcom
     result.result_type = None;
     let meta = own_meta(result.meta.take());
     Outcome::Reply(OwnedReply {
-        body: encode(&result, revision),
+        body: Body::encode(result, revision),
         meta,
         cache: None,
     })

@@ -6,9 +6,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use bytes::Bytes;
 use mcp_proto::config::CacheHint;
 use mcp_proto::error::WireError;
+use mcp_proto::reply::Body;
 use mcp_types::Json;
 
 /// A boxed future that a driver may move between threads.
@@ -50,7 +50,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone)]
 pub(crate) struct OwnedReply {
     /// A JSON object without `resultType` and `_meta`; cached lists share one buffer.
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
     /// The handler's own `_meta`.
     pub(crate) meta: Option<Json>,
     /// Caching hint for the six cacheable methods; nothing elsewhere.

@@ -391,7 +391,7 @@ fn another_version_of_the_tool_diverges() {
     // A handler that fails before it gets there has not diverged.
     let failing: Handler = Arc::new(|_| {
         Box::pin(async {
-            let body = r#"{"content":[],"isError":true}"#.into();
+            let body = r#"{"content":[],"isError":true}"#.to_owned().into();
             crate::outcome::Outcome::Reply(crate::outcome::OwnedReply {
                 body,
                 meta: None,

@@ -9,12 +9,11 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 
-use bytes::Bytes;
 use mcp_proto::context::ClientFeatures;
 use mcp_proto::error::WireError;
 use mcp_types::{
     AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, Json, ResourceLink,
-    Revision, TextContent, Wire,
+    Revision, TextContent,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -415,9 +414,4 @@ pub(crate) fn resource_not_found(uri: &str, revision: Revision) -> WireError {
     let mut data = mcp_types::Object::new();
     data.insert("uri", uri);
     WireError::new(code, "Resource not found").with_data(Json::from(data))
-}
-
-/// Encodes a value of the vocabulary without a copy of the buffer.
-pub(crate) fn encode<T: Wire>(value: &T, revision: Revision) -> Bytes {
-    Bytes::from(mcp_types::to_vec(value, revision))
 }

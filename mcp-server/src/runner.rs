@@ -436,7 +436,7 @@ impl<T: DeserializeOwned + Completed> Future for Run<T> {
                             kind: ResultKind::InputRequired,
                             ..
                         }) => {
-                            if let Err(error) = self.answer(&body) {
+                            if let Err(error) = self.answer(&body.to_bytes()) {
                                 self.state = State::Failed(Some(error));
                             }
                         }
@@ -444,7 +444,7 @@ impl<T: DeserializeOwned + Completed> Future for Run<T> {
                             body, meta, cache, ..
                         }) => {
                             self.state = State::Failed(None);
-                            let result = serde_json::from_slice::<T>(&body)
+                            let result = serde_json::from_slice::<T>(&body.to_bytes())
                                 .map_err(|_| WireError::internal("the result cannot be read"));
                             return Poll::Ready(result.map(|mut result| {
                                 result.complete(meta, cache);

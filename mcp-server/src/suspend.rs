@@ -12,12 +12,11 @@
 
 use std::task;
 
-use bytes::Bytes;
 use mcp_proto::config::CacheHint;
 use mcp_proto::error::WireError;
 use mcp_proto::json::{Inbound, text};
 use mcp_proto::method::Method;
-use mcp_proto::reply::ResultKind;
+use mcp_proto::reply::{Body, ResultKind};
 use mcp_proto::time::Now;
 use mcp_types::Json;
 
@@ -122,7 +121,7 @@ pub(crate) fn settle(context: &Context) -> Settled {
 /// A result counts only if the handler repeated what its journal says, and nothing failed underneath.
 pub(crate) fn conclude(
     context: &Context,
-    body: Bytes,
+    body: Body,
     meta: Option<Json>,
     kind: ResultKind,
     cache: Option<CacheHint>,
@@ -144,8 +143,10 @@ pub(crate) fn conclude(
         return reply(body, cache);
     };
     // A handler that fails early has not diverged, and its own words say more.
-    let failed =
-        || core::str::from_utf8(&body).is_ok_and(|body| text::get(body, "isError") == Some("true"));
+    let failed = || {
+        let body = body.to_bytes();
+        core::str::from_utf8(&body).is_ok_and(|body| text::get(body, "isError") == Some("true"))
+    };
     match script.finish() {
         Err(diverged) if !failed() => Finish::Fail(diverged.into()),
         // What came out of a dialogue is never to be cached.

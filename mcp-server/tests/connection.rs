@@ -167,6 +167,31 @@ fn gated(gate: &Arc<Gate>) -> Server {
 }
 
 #[test]
+fn a_long_answer_is_one_line_however_many_lines_its_text_has() {
+    let text = "one\r\ntwo\n\n\"three\"\u{b}\\\n".repeat(2000);
+    let own = text.clone();
+    let service = Server::new("s", "1")
+        .tool(
+            Tool::builder("long")
+                .input_schema(object_schema())
+                .call(move |_: Value, _: Context| Ok(own.clone())),
+        )
+        .build()
+        .unwrap();
+    let mut rig = Rig::new(service);
+    // The rig takes every line for a message.
+    let modern = rig.call(1, "long", "");
+    assert_eq!(modern.len(), 1);
+    assert_eq!(modern[0]["result"]["content"][0]["text"], text);
+    rig.initialize();
+    let legacy = rig.say(
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"long","arguments":{}}}"#,
+    );
+    assert_eq!(legacy.len(), 1);
+    assert_eq!(legacy[0]["result"]["content"][0]["text"], text);
+}
+
+#[test]
 fn a_pending_call_delays_nobody_and_is_answered_when_it_wakes() {
     let gate = Arc::new(Gate::default());
     let mut rig = Rig::new(gated(&gate).build().unwrap());

@@ -1,8 +1,9 @@
-//! The body of a response: one block, or a stream that drives its call.
+//! The body of a response: blocks that are there, or a stream that drives its call.
 //!
 //! Owns polling the call after the head is out. Dropping the body drops the
 //! call; what that means (cancellation or not) is the call's business.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -20,8 +21,41 @@ use crate::clock::{Clock, LazySleep};
 pub struct McpBody(Inner);
 
 enum Inner {
-    Block(Bytes),
+    Blocks(Blocks),
     Call(Box<Running>),
+}
+
+/// Data that is there, in the pieces in which it was made.
+#[derive(Default)]
+pub(super) struct Blocks {
+    /// Empty only if nothing is left.
+    next: Bytes,
+    more: VecDeque<Bytes>,
+}
+
+impl Blocks {
+    const EMPTY: Self = Self {
+        next: Bytes::new(),
+        more: VecDeque::new(),
+    };
+
+    fn push(&mut self, block: Bytes) {
+        if self.next.is_empty() {
+            self.next = block;
+        } else if !block.is_empty() {
+            self.more.push_back(block);
+        }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let after = self.more.pop_front().unwrap_or_default();
+        let block = std::mem::replace(&mut self.next, after);
+        (!block.is_empty()).then_some(block)
+    }
+
+    fn len(&self) -> usize {
+        self.next.len() + self.more.iter().map(Bytes::len).sum::<usize>()
+    }
 }
 
 /// A call whose answer, or the rest of it, is still to come.
@@ -30,13 +64,13 @@ pub(super) struct Running {
     pub(super) clock: Clock,
     pub(super) wakeup: LazySleep,
     /// Data that was taken from the call and not handed out yet.
-    pub(super) front: Bytes,
+    pub(super) front: Blocks,
 }
 
 impl fmt::Debug for McpBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Inner::Block(bytes) => f.debug_tuple("McpBody").field(&bytes.len()).finish(),
+            Inner::Blocks(blocks) => f.debug_tuple("McpBody").field(&blocks.len()).finish(),
             Inner::Call(_) => f.write_str("McpBody(stream)"),
         }
     }
@@ -62,8 +96,8 @@ impl Running {
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if !self.front.is_empty() {
-            return Poll::Ready(Some(std::mem::take(&mut self.front)));
+        if let Some(block) = self.front.take() {
+            return Poll::Ready(Some(block));
         }
         self.poll_with(cx, |call, cx, now| call.poll_data(cx, now))
     }
@@ -73,16 +107,16 @@ impl McpBody {
     /// An empty body.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(Inner::Block(Bytes::new()))
+        Self(Inner::Blocks(Blocks::EMPTY))
     }
 
-    /// The rest of a call. Whatever is a single block already becomes one, so
-    /// that its length is known.
+    /// The rest of a call. What is complete already is taken from it at once, so that
+    /// its length is known and the call is over.
     pub(super) fn from_call(mut running: Running, cx: &mut Context<'_>, is_stream: bool) -> Self {
         if is_stream {
             return Self(Inner::Call(Box::new(running)));
         }
-        let mut whole = Bytes::new();
+        let mut whole = Blocks::EMPTY;
         let now = running.clock.now();
         loop {
             // Whatever is there already is taken at one moment; a timer is looked at only when nothing is.
@@ -91,9 +125,8 @@ impl McpBody {
                 ready => ready,
             };
             match data {
-                Poll::Ready(None) => return Self(Inner::Block(whole)),
-                Poll::Ready(Some(block)) if whole.is_empty() => whole = block,
-                Poll::Ready(Some(block)) => whole = [whole, block].concat().into(),
+                Poll::Ready(None) => return Self(Inner::Blocks(whole)),
+                Poll::Ready(Some(block)) => whole.push(block),
                 Poll::Pending => {
                     running.front = whole;
                     return Self(Inner::Call(Box::new(running)));
@@ -105,7 +138,9 @@ impl McpBody {
 
 impl From<Bytes> for McpBody {
     fn from(block: Bytes) -> Self {
-        Self(Inner::Block(block))
+        let mut blocks = Blocks::EMPTY;
+        blocks.push(block);
+        Self(Inner::Blocks(blocks))
     }
 }
 
@@ -118,14 +153,13 @@ impl Body for McpBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut self.0 {
-            Inner::Block(block) if block.is_empty() => Poll::Ready(None),
-            Inner::Block(block) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(block))))),
+            Inner::Blocks(blocks) => Poll::Ready(blocks.take().map(|block| Ok(Frame::data(block)))),
             Inner::Call(running) => match running.poll_data(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Some(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
                 Poll::Ready(None) => {
                     // The call is over: free it now, not when the peer has read everything.
-                    self.0 = Inner::Block(Bytes::new());
+                    self.0 = Inner::Blocks(Blocks::EMPTY);
                     Poll::Ready(None)
                 }
             },
@@ -133,12 +167,12 @@ impl Body for McpBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Inner::Block(block) if block.is_empty())
+        matches!(&self.0, Inner::Blocks(blocks) if blocks.next.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Inner::Block(block) => SizeHint::with_exact(block.len() as u64),
+            Inner::Blocks(blocks) => SizeHint::with_exact(blocks.len() as u64),
             Inner::Call(_) => SizeHint::default(),
         }
     }

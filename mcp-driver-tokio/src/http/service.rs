@@ -25,7 +25,7 @@ use mcp_server::{BoxFuture, IntoService, Principal};
 use pin_project_lite::pin_project;
 use tower_service::Service as TowerService;
 
-use super::body::{McpBody, Running};
+use super::body::{Blocks, McpBody, Running};
 use crate::clock::{Clock, LazySleep};
 use crate::runtime::TokioRuntime;
 
@@ -200,7 +200,7 @@ impl McpService {
             call,
             clock: self.clock,
             wakeup: LazySleep::default(),
-            front: Bytes::new(),
+            front: Blocks::default(),
         }
     }
 }

@@ -305,7 +305,7 @@ impl Exchange<Open> {
         self.state.answer.head.take()
     }
 
-    /// What there is to send; never empty.
+    /// What there is to send next; never empty.
     pub fn take_data(&mut self) -> Option<Bytes> {
         self.state.answer.take_data()
     }
@@ -333,7 +333,7 @@ impl Exchange<Draining> {
         self.state.answer.head.take()
     }
 
-    /// What there is to send; `None` is the end.
+    /// What there is to send next, in the pieces in which it was given; `None` is the end.
     pub fn take_data(&mut self) -> Option<Bytes> {
         self.state.answer.take_data()
     }
@@ -341,7 +341,7 @@ impl Exchange<Draining> {
 
 impl Answer {
     fn take_data(&mut self) -> Option<Bytes> {
-        (!self.out.is_empty()).then(|| self.out.take_bytes())
+        self.out.take_part()
     }
 }
 

@@ -181,7 +181,7 @@ fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
         } => {
             let meta = meta.as_ref().map(Json::as_str);
             let reply = Reply {
-                body: Payload::Shared(body),
+                body: Payload::Body(&body),
                 meta,
                 kind,
                 cache,

@@ -140,6 +140,11 @@ async fn pass_once() {
     .await;
 }
 
+/// Too long to be copied, and full of what would break a line.
+fn long_text() -> String {
+    "one\r\ntwo\n\ndata: \"three\"\u{b}\n".repeat(2000)
+}
+
 fn service(gate: &Gate, ended: &Arc<AtomicUsize>) -> Server {
     let waits = |name: &str, before: fn(&Context)| {
         let (gate, ended) = (gate.clone(), Arc::clone(ended));
@@ -179,6 +184,10 @@ fn service(gate: &Gate, ended: &Arc<AtomicUsize>) -> Server {
                 }
             })
         })
+        .tool(Tool::builder("long").call(|_: Nothing, context: Context| {
+            context.progress(1.0, None, None);
+            Ok(long_text())
+        }))
         .tool(waits("poll", |context| {
             context.close_stream(Some(Duration::from_millis(50)))
         }))

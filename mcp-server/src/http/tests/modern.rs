@@ -209,6 +209,38 @@ fn a_notification_turns_the_answer_into_a_stream() {
 }
 
 #[test]
+fn a_long_answer_is_one_line_of_data_however_many_lines_its_text_has() {
+    let bench = Bench::new();
+    let params = |meta: Value| json!({"name": "long", "arguments": {}, "_meta": meta});
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "progressToken": "p",
+    });
+    let reply = bench.modern(1, "tools/call", params(meta));
+    assert!(reply.is_stream() && reply.ended);
+    assert_eq!(
+        reply
+            .text
+            .lines()
+            .filter(|line| line.starts_with("data: "))
+            .count(),
+        2
+    );
+    assert_eq!(reply.text.lines().filter(|line| line.is_empty()).count(), 2);
+    assert!(!reply.text.contains('\r'));
+    assert_eq!(
+        reply.events()[1]["result"]["content"][0]["text"],
+        long_text()
+    );
+
+    let reply = bench.modern(2, "tools/call", json!({"name": "long", "arguments": {}}));
+    assert!(reply.ended && !reply.is_stream() && !reply.text.contains(['\r', '\n']));
+    assert_eq!(reply.header("content-length"), reply.text.len().to_string());
+    assert_eq!(reply.json()["result"]["content"][0]["text"], long_text());
+}
+
+#[test]
 fn reports_of_progress_keep_a_distance_in_time_and_the_last_one_precedes_the_answer() {
     let mut bench = Bench::new();
     let mut reply = bench.send(
