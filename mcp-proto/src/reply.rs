@@ -3,6 +3,9 @@
 //! Owns the splice of `resultType`, caching hints and `_meta` into a body that is already encoded.
 //! Must never parse or re-encode the body: large payloads ride along uncopied.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use bytes::{Bytes, BytesMut};
 use mcp_types::{CacheScope, LongTexts, Revision};
 
@@ -358,7 +361,7 @@ mod tests {
             ("{ }", "{}"),
             (" {\n\"a\":\r1}\n", "{\"a\": 1}"),
         ] {
-            let body = Body::from(object.to_owned());
+            let body = Body::from(String::from(object));
             let reply = Reply::complete(Payload::Body(&body));
             let expected: serde_json::Value = serde_json::from_str(expected).unwrap();
             assert_eq!(written(&reply, Revision::V2025_11_25)["result"], expected);
