@@ -312,17 +312,30 @@ impl HttpConnection {
             .headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let mut block = Bytes::new();
+        // A long answer comes in pieces, which need not be joined to know their length.
+        let (mut block, mut more) = (Bytes::new(), Vec::new());
         if !is_stream {
             loop {
                 match call.poll_data(cx, now) {
-                    Poll::Ready(None) => {
+                    Poll::Ready(None) if more.is_empty() => {
                         drop(call);
                         self.machine.respond_with(now, head, block, out);
                         return self.ended(now);
                     }
+                    Poll::Ready(None) => {
+                        drop(call);
+                        let length = block.len() + more.iter().map(Bytes::len).sum::<usize>();
+                        let length = Length::Known(length as u64);
+                        self.machine.respond(now, head, length, out);
+                        self.machine.data(block, out);
+                        for data in more {
+                            self.machine.data(data, out);
+                        }
+                        self.machine.finish(out);
+                        return self.ended(now);
+                    }
                     Poll::Ready(Some(data)) if block.is_empty() => block = data,
-                    Poll::Ready(Some(data)) => block = [block, data].concat().into(),
+                    Poll::Ready(Some(data)) => more.push(data),
                     Poll::Pending => break,
                 }
             }
@@ -331,6 +344,9 @@ impl HttpConnection {
             return self.finish(now, out);
         }
         self.machine.data(block, out);
+        for data in more {
+            self.machine.data(data, out);
+        }
         self.state = State::Streaming(call);
         Flow::Again
     }
