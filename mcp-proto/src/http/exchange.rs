@@ -86,6 +86,8 @@ pub struct Draining {
 struct Answer {
     head: Option<response::Parts>,
     out: Outbox,
+    /// Of known length, so that nobody sees in which pieces it is handed out.
+    is_block: bool,
 }
 
 /// The body is longer than the limit.
@@ -156,6 +158,7 @@ impl Exchange<Open> {
         let answer = Answer {
             head: None,
             out: Outbox::new(pace.outbox_high),
+            is_block: false,
         };
         let due = accepts.stream.then(|| now + pace.commit_after);
         Self {
@@ -280,6 +283,7 @@ impl Exchange<Open> {
         } else {
             message(&mut answer.out);
             answer.head = Some(json_head(status, answer.out.len()));
+            answer.is_block = true;
         }
         Exchange {
             state: Draining { answer },
@@ -323,6 +327,7 @@ impl Exchange<Draining> {
                 answer: Answer {
                     head: Some(head),
                     out,
+                    is_block: true,
                 },
             },
         }
@@ -333,7 +338,7 @@ impl Exchange<Draining> {
         self.state.answer.head.take()
     }
 
-    /// What there is to send next, in the pieces in which it was given; `None` is the end.
+    /// What there is to send next, in the pieces in which it was made unless it is a stream; `None` is the end.
     pub fn take_data(&mut self) -> Option<Bytes> {
         self.state.answer.take_data()
     }
@@ -341,7 +346,11 @@ impl Exchange<Draining> {
 
 impl Answer {
     fn take_data(&mut self) -> Option<Bytes> {
-        self.out.take_part()
+        if self.is_block {
+            return self.out.take_part();
+        }
+        // The events of a stream stay whole: there are clients that take a chunk for an event.
+        (!self.out.is_empty()).then(|| self.out.take_bytes())
     }
 }
 
@@ -443,6 +452,32 @@ mod tests {
         assert_eq!(head.headers["content-type"], "application/json");
         assert_eq!(head.headers["content-length"], "2");
         assert_eq!(text(done.take_data()), "{}");
+        assert_eq!(done.take_data(), None);
+    }
+
+    #[test]
+    fn a_long_answer_is_handed_out_uncopied_and_a_long_event_whole() {
+        let long = Bytes::from(vec![b'x'; 10_000]);
+        let message = |out: &mut Outbox| {
+            out.put(b"[");
+            out.put_shared(long.clone());
+            out.put(b"]");
+        };
+        let mut done = opened(Accepts::BOTH).finish(START, StatusCode::OK, message);
+        assert_eq!(done.take_head().unwrap().headers["content-length"], "10002");
+        assert_eq!(text(done.take_data()), "[");
+        assert_eq!(done.take_data().map(|it| it.as_ptr()), Some(long.as_ptr()));
+        assert_eq!(text(done.take_data()), "]");
+        assert_eq!(done.take_data(), None);
+
+        let mut exchange = opened(Accepts::BOTH);
+        assert!(exchange.event(START, message));
+        assert_eq!(
+            text(exchange.take_data()).len(),
+            "data: []\n\n".len() + 10_000
+        );
+        let mut done = exchange.finish(START, StatusCode::OK, message);
+        assert_eq!(text(done.take_data()).len(), "data: []\n\n".len() + 10_000);
         assert_eq!(done.take_data(), None);
     }
 
