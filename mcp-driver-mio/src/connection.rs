@@ -5,9 +5,9 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use mcp_driver::{Deadline, Ended, Pump, Scratch, Spare, StreamOptions, SystemClock};
+use mcp_driver::{Alarm, Ended, Pump, Scratch, Spare, StreamOptions, SystemClock};
 use mcp_server::Machine;
-use mcp_server::proto::time::Instant;
+use mcp_server::proto::time::{Instant, Now};
 use mio::event::Event;
 use mio::{Registry, Token};
 
@@ -19,6 +19,32 @@ use crate::wire::{Turn, Wire};
 pub(crate) struct Lent {
     scratch: Scratch,
     spare: Spare,
+}
+
+/// The time of one poll, and when the next one is due at the latest. The clock is looked at once for each poll: it is asked
+/// often, and the loop waits for the earliest deadline by itself.
+#[derive(Debug)]
+struct Moment {
+    now: Now,
+    deadline: Option<Instant>,
+}
+
+impl Alarm for Moment {
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn set(&mut self, at: Option<Instant>) {
+        self.deadline = at;
+    }
+
+    fn poll_fired(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        if self.deadline.is_some_and(|at| at <= self.now.instant) {
+            self.deadline = None;
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
 }
 
 /// A connection as the loop sees it.
@@ -43,7 +69,8 @@ pub(crate) trait Driven: Send {
 pub(crate) struct Connection<M, W> {
     pump: Pump<M>,
     wire: W,
-    deadline: Deadline,
+    clock: SystemClock,
+    deadline: Option<Instant>,
 }
 
 impl<M: Machine, W> Connection<M, W> {
@@ -51,7 +78,8 @@ impl<M: Machine, W> Connection<M, W> {
         Self {
             pump: Pump::new(machine, options),
             wire,
-            deadline: Deadline::new(clock),
+            clock,
+            deadline: None,
         }
     }
 }
@@ -77,12 +105,19 @@ impl<M: Machine + Send, W: Wire> Driven for Connection<M, W> {
 
     fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<Ended> {
         let mut turn = Turn::new(&mut self.wire, &mut lent.scratch);
-        self.pump
-            .poll_on(&mut lent.spare, cx, &mut turn, &mut self.deadline)
+        let mut moment = Moment {
+            now: self.clock.now(),
+            deadline: self.deadline,
+        };
+        let polled = self
+            .pump
+            .poll_on(&mut lent.spare, cx, &mut turn, &mut moment);
+        self.deadline = moment.deadline;
+        polled
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+        self.deadline
     }
 
     fn shutdown(&mut self) {

@@ -80,7 +80,12 @@ pub fn write_pieces(writer: &mut impl Write, out: &mut Outbox) -> io::Result<Wri
     loop {
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let filled = out.chunks_vectored(&mut pieces);
-        match writer.write_vectored(&pieces[..filled]) {
+        let written = match &pieces[..filled] {
+            // For one piece the plain call is the shorter way through the kernel.
+            [piece] => writer.write(piece),
+            pieces => writer.write_vectored(pieces),
+        };
+        match written {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
             Ok(bytes) => {
