@@ -1,15 +1,17 @@
-//! Official clients against the demo server, over stdio and HTTP.
+//! Real clients against the demo server, over stdio on every driver and over HTTP on those with one of their own.
 //!
-//! Owns which clients run. A client is a script in `tests/interop/` that prints `ok ROW`, `FAIL ROW: why` or
-//! `skip ROW: why` for each thing it tried; what it tries is the script's own business.
+//! Owns which clients run. A client is a script or a program in `tests/interop/` that prints `ok ROW`, `FAIL ROW: why` or
+//! `skip ROW: why` for each thing it tried; what it tries is its own business.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::report::{Count, Outcome};
-use crate::serve::{self, Demo};
+use crate::serve::{self, Demo, Driver};
 use crate::tools::Absent;
 use crate::witness::Witness;
 use crate::{Run, process};
@@ -20,10 +22,23 @@ const JAVASCRIPT: [&str; 3] = ["typescript_v2.mjs", "typescript_v1.mjs", "inspec
 /// Those of them that also speak HTTP+SSE.
 const HTTP_SSE: [&str; 1] = ["typescript_v1.mjs"];
 
-const PYTHON: [&str; 1] = ["python_v2.py"];
+/// Scripts for Python, each with an environment of its own and the file that pins it.
+const PYTHON: [(&str, &str, &str); 2] = [
+    ("python_v2.py", "python", "requirements.txt"),
+    ("python_v1.py", "python1", "requirements_v1.txt"),
+];
 
 /// Far above what a client takes.
 const LIMIT: Duration = Duration::from_secs(240);
+
+/// How many runs of one client go on at once.
+const AT_ONCE: usize = 2;
+
+/// A client, ready to be started.
+struct Client {
+    name: &'static str,
+    command: Box<dyn Fn() -> Command + Sync>,
+}
 
 pub(crate) fn check(run: &Run) -> Outcome {
     let binary = match serve::build(run) {
@@ -36,39 +51,12 @@ pub(crate) fn check(run: &Run) -> Outcome {
     };
     let mut count = Count::default();
     let mut missing = Vec::new();
-    let source = run.workspace.root.join("tests/interop");
-
-    match run.workspace.python() {
-        Ok(python) => {
-            for script in PYTHON {
-                count.add(client(&binary, &witness, script, || {
-                    let mut command = Command::new(&python);
-                    command
-                        .arg(source.join(script))
-                        .env("PYTHONUNBUFFERED", "1")
-                        .env("PYTHONDONTWRITEBYTECODE", "1");
-                    command
-                }));
-            }
+    for found in clients(run) {
+        match found {
+            Ok(client) => count.add(tried(&binary, &witness, &client)),
+            Err(Absent::Missing(why)) => missing.push(why),
+            Err(Absent::Broken(why)) => count.add(broken(&why)),
         }
-        Err(Absent::Missing(why)) => missing.push(why),
-        Err(Absent::Broken(why)) => count.add(broken(&why)),
-    }
-    match run.workspace.node() {
-        Ok(node) => {
-            if let Err(error) = copy(&source, &node.home) {
-                return Outcome::one(Err(error));
-            }
-            for script in JAVASCRIPT {
-                count.add(client(&binary, &witness, script, || {
-                    let mut command = Command::new(&node.node);
-                    command.arg(node.home.join(script));
-                    command
-                }));
-            }
-        }
-        Err(Absent::Missing(why)) => missing.push(why),
-        Err(Absent::Broken(why)) => count.add(broken(&why)),
     }
 
     if count.passed + count.failed > 0 {
@@ -91,59 +79,180 @@ pub(crate) fn check(run: &Run) -> Outcome {
     Outcome::Done(count)
 }
 
+/// All clients, installed, and why some are not there.
+fn clients(run: &Run) -> Vec<Result<Client, Absent>> {
+    let source = run.workspace.root.join("tests/interop");
+    let mut clients = Vec::new();
+    for (name, environment, pins) in PYTHON {
+        let python = run.workspace.python(environment, pins);
+        let script = source.join(name);
+        clients.push(python.map(|python| Client {
+            name,
+            command: Box::new(move || {
+                let mut command = Command::new(&python);
+                command
+                    .arg(&script)
+                    .env("PYTHONUNBUFFERED", "1")
+                    .env("PYTHONDONTWRITEBYTECODE", "1");
+                command
+            }),
+        }));
+    }
+    match run.workspace.node() {
+        Ok(node) => match copy(&source, &node.home) {
+            Ok(()) => clients.extend(JAVASCRIPT.map(|name| {
+                let (program, script) = (node.node.clone(), node.home.join(name));
+                let command = Box::new(move || {
+                    let mut command = Command::new(&program);
+                    command.arg(&script);
+                    command
+                });
+                Ok(Client { name, command })
+            })),
+            Err(error) => clients.push(Err(Absent::Broken(error))),
+        },
+        Err(absent) => clients.push(Err(absent)),
+    }
+    let rmcp = run.workspace.rmcp_client().map_err(Absent::Broken);
+    clients.push(rmcp.map(|program| Client {
+        name: "rmcp",
+        command: Box::new(move || Command::new(&program)),
+    }));
+    clients
+}
+
 fn broken(why: &str) -> Count {
     println!("FAILED: {why}");
     Count::failed(1)
 }
 
-/// Runs one script over its transports; HTTP gets a server of its own.
-fn client(binary: &Path, witness: &Witness, script: &str, command: impl Fn() -> Command) -> Count {
-    let mut count = Count::default();
-    println!("{script} over stdio");
-    match witness.stand_in(binary) {
-        Ok(stand_in) => count.add(rows(command().arg("--stdio").arg(stand_in))),
-        Err(error) => count.add(broken(&error)),
-    }
-    println!("{script} over HTTP");
-    match Demo::start(binary, witness) {
-        Ok(demo) => count.add(rows(
-            command()
-                .arg("--http")
-                .arg(&demo.url)
-                .arg("--binary")
-                .arg(binary),
-        )),
-        Err(error) => count.add(broken(&error)),
-    }
-    if HTTP_SSE.contains(&script) {
-        println!("{script} over HTTP+SSE");
-        match Demo::start_http_sse(binary) {
-            Ok(demo) => count.add(rows(command().arg("--sse").arg(&demo.url))),
-            Err(error) => count.add(broken(&error)),
-        }
-    }
-    count
+/// One run of a client.
+#[derive(Clone, Copy)]
+enum Channel {
+    Stdio(Driver),
+    Http(Driver),
+    HttpSse,
 }
 
-fn rows(command: &mut Command) -> Count {
-    let mut count = Count::default();
+/// Runs one client over its transports on every driver, some at once, for it mostly waits. HTTP gets a server of its own.
+fn tried(binary: &Path, witness: &Witness, client: &Client) -> Count {
+    let mut channels: Vec<Channel> = Driver::ALL.map(Channel::Stdio).into();
+    channels.extend(Driver::HTTP.map(Channel::Http));
+    if HTTP_SSE.contains(&client.name) {
+        channels.push(Channel::HttpSse);
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut count = Count::default();
+        while let Some(channel) = channels.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (title, command) = start(binary, witness, client, *channel);
+            let tried = match command {
+                Ok((mut command, demo)) => {
+                    let tried = rows(&mut command);
+                    drop(demo);
+                    tried
+                }
+                Err(error) => Tried::broken(error),
+            };
+            // In one piece, whoever else prints.
+            println!(
+                "{} over {title}: {} rows ok{}",
+                client.name, tried.count.passed, tried.remarks
+            );
+            count.add(tried.count);
+        }
+        count
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(worker)).collect();
+        let mut count = Count::default();
+        for worker in workers {
+            count.add(worker.join().unwrap_or_else(|_| Count::failed(1)));
+        }
+        count
+    })
+}
+
+/// The command of a run, and the server that it needs.
+fn start(
+    binary: &Path,
+    witness: &Witness,
+    client: &Client,
+    channel: Channel,
+) -> (String, Result<(Command, Option<Demo>), String>) {
+    let mut command = (client.command)();
+    let title = match channel {
+        Channel::Stdio(driver) => format!("stdio on {}", driver.name()),
+        Channel::Http(driver) => format!("HTTP on {}", driver.name()),
+        Channel::HttpSse => "HTTP+SSE".to_owned(),
+    };
+    let started = match channel {
+        Channel::Stdio(driver) => witness.stand_in(binary, driver).map(|stand_in| {
+            command.arg("--stdio").arg(stand_in);
+            None
+        }),
+        Channel::Http(driver) => Demo::start(binary, driver, witness).and_then(|demo| {
+            let own = witness.on(binary, driver)?;
+            command.arg("--http").arg(&demo.url);
+            command.arg("--binary").arg(own);
+            Ok(Some(demo))
+        }),
+        Channel::HttpSse => Demo::start_http_sse(binary).map(|demo| {
+            command.arg("--sse").arg(&demo.url);
+            Some(demo)
+        }),
+    };
+    (title, started.map(|demo| (command, demo)))
+}
+
+/// What came of a run.
+#[derive(Default)]
+struct Tried {
+    count: Count,
+    /// What is not `ok`, each on a line of its own.
+    remarks: String,
+}
+
+impl Tried {
+    fn broken(why: String) -> Self {
+        let mut tried = Self::default();
+        tried.fail(&why);
+        tried
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.count.add(Count::failed(1));
+        self.remark(&format!("FAILED: {why}"));
+    }
+
+    fn remark(&mut self, line: &str) {
+        self.remarks.push_str("\n  ");
+        self.remarks.push_str(line);
+    }
+}
+
+fn rows(command: &mut Command) -> Tried {
+    let mut tried = Tried::default();
     let ended = process::lines(command, LIMIT, |line| {
-        println!("  {line}");
         match line.split(' ').next() {
-            Some("ok") => count.passed += 1,
-            Some("FAIL") => count.failed += 1,
-            Some("skip") => count.skipped += 1,
+            Some("ok") => {
+                tried.count.passed += 1;
+                return;
+            }
+            Some("FAIL") => tried.count.failed += 1,
+            Some("skip") => tried.count.skipped += 1,
             _ => {}
         }
+        tried.remark(line);
     });
     match ended {
-        Ok(true) if count.passed > 0 => {}
-        Ok(true) => count.add(broken("the script tried nothing")),
-        Ok(false) if count.failed > 0 => {}
-        Ok(false) => count.add(broken("the script ended with an error")),
-        Err(error) => count.add(broken(&error)),
+        Ok(true) if tried.count.passed > 0 => {}
+        Ok(true) => tried.fail("the client tried nothing"),
+        Ok(false) if tried.count.failed > 0 => {}
+        Ok(false) => tried.fail("the client ended with an error"),
+        Err(error) => tried.fail(&error),
     }
-    count
+    tried
 }
 
 fn copy(source: &Path, home: &Path) -> Result<(), String> {

@@ -82,12 +82,12 @@ const PARTS: [(&str, Part, &str); 12] = [
     (
         "conformance",
         conformance::check,
-        "the official conformance suite, server side",
+        "the official conformance suite, server side, on every driver with an HTTP of its own",
     ),
     (
         "interop",
         interop::check,
-        "official clients over stdio and HTTP",
+        "real clients over stdio and HTTP, on every driver",
     ),
 ];
 

@@ -11,16 +11,54 @@ use crate::process::{self, Kept};
 use crate::witness::Witness;
 use crate::{Run, tools};
 
-/// Builds the `mcp` binary and says where it is.
+/// What `mcp demo` can be served on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Tokio,
+    Std,
+    Mio,
+    Smol,
+    AsyncStd,
+}
+
+impl Driver {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Tokio,
+        Self::Std,
+        Self::Mio,
+        Self::Smol,
+        Self::AsyncStd,
+    ];
+
+    /// Those whose HTTP everything is tried on: the others share their machine with the last two.
+    pub(crate) const HTTP: [Self; 3] = [Self::Tokio, Self::Std, Self::Mio];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+            Self::Std => "std",
+            Self::Mio => "mio",
+            Self::Smol => "smol",
+            Self::AsyncStd => "async-std",
+        }
+    }
+}
+
+/// Builds the `mcp` binary with every driver and says where it is.
 pub(crate) fn build(run: &Run) -> Result<PathBuf, String> {
-    binary(run, "mcp-cli", "mcp")
+    built(run, "mcp-cli", "mcp", &["--all-features"])
 }
 
 /// Builds a package and says where its program is.
 pub(crate) fn binary(run: &Run, package: &str, program: &str) -> Result<PathBuf, String> {
+    built(run, package, program, &[])
+}
+
+fn built(run: &Run, package: &str, program: &str, features: &[&str]) -> Result<PathBuf, String> {
     let mut command = Command::new(tools::cargo());
     command
         .args(["build", "--quiet", "--package", package])
+        .args(features)
         .current_dir(&run.workspace.root);
     if run.release {
         command.arg("--release");
@@ -44,12 +82,11 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// With a witness before it.
-    pub(crate) fn start(binary: &Path, witness: &Witness) -> Result<Self, String> {
+    pub(crate) fn start(binary: &Path, driver: Driver, witness: &Witness) -> Result<Self, String> {
         let address = free_address()?;
-        let process = listening(
-            Command::new(binary).args(["demo", "--listen", &address.to_string()]),
-            address,
-        )?;
+        let mut command = Command::new(binary);
+        command.args(["demo", "--driver", driver.name()]);
+        let process = listening(command.args(["--listen", &address.to_string()]), address)?;
         let before = free_address()?;
         let witness = listening(&mut witness.before(before, address), before)?;
         Ok(Self {

@@ -1,6 +1,6 @@
 //! What the parts need beyond cargo, installed under the target directory.
 //!
-//! Owns the pinned environments: Node with the official JavaScript packages, Python with the official SDK, cargo-deny.
+//! Owns the pinned environments: Node with the official JavaScript packages, Python with the official SDKs, cargo-deny.
 //! An environment is rebuilt when the file that pins it changes. Nothing is ever installed outside the target directory.
 
 use std::fs;
@@ -99,8 +99,8 @@ impl Workspace {
         })
     }
 
-    /// A Python environment with what `tests/interop/requirements.txt` pins.
-    pub(crate) fn python(&self) -> Result<PathBuf, Absent> {
+    /// A Python environment of this name with what a file in `tests/interop/` pins.
+    pub(crate) fn python(&self, name: &str, pins: &str) -> Result<PathBuf, Absent> {
         let Some(python) = ["python3", "python"]
             .into_iter()
             .find(|name| process::exists(name))
@@ -117,8 +117,8 @@ impl Workspace {
                 "{python} is older than 3.10 or lacks venv"
             )));
         }
-        let home = self.tools().join("python");
-        let pins = self.root.join("tests/interop/requirements.txt");
+        let home = self.tools().join(name);
+        let pins = self.root.join("tests/interop").join(pins);
         let interpreter = home.join(if cfg!(windows) {
             "venv/Scripts/python.exe"
         } else {
@@ -133,6 +133,20 @@ impl Workspace {
             pip_install(&interpreter, &pins)
         })?;
         Ok(interpreter)
+    }
+
+    /// A client on the Rust SDK of others: a program of its own, with a lock file of its own.
+    pub(crate) fn rmcp_client(&self) -> Result<PathBuf, String> {
+        let target = self.target.join("interop-rmcp");
+        process::run(
+            Command::new(cargo())
+                .args(["build", "--quiet", "--locked", "--manifest-path"])
+                .arg(self.root.join("tests/interop/rmcp/Cargo.toml"))
+                .arg("--target-dir")
+                .arg(&target),
+        )?;
+        let program = format!("interop-rmcp{}", std::env::consts::EXE_SUFFIX);
+        Ok(target.join("debug").join(program))
     }
 
     /// cargo-deny, built from source at a fixed version unless it is there.

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::report::Count;
+use crate::serve::Driver;
 use crate::{Run, process, serve};
 
 /// Far above what judging takes.
@@ -44,10 +45,30 @@ impl Witness {
         command
     }
 
-    /// A program that behaves as `binary` does and records its standard streams. Where there is no shell, the binary
-    /// itself: its traffic is not judged there.
-    pub(crate) fn stand_in(&self, binary: &Path) -> Result<PathBuf, String> {
-        stand_in(&self.program, &self.folder, binary)
+    /// A program that behaves as `binary` does on one driver and records its standard streams. Where there is no shell, the
+    /// binary itself on its first driver: its traffic is not judged there.
+    pub(crate) fn stand_in(&self, binary: &Path, driver: Driver) -> Result<PathBuf, String> {
+        let program = self.program.display();
+        let before = format!("'{program}' stdio '{}' ", self.folder.display());
+        self.script(&format!("stdio-{}", driver.name()), &before, binary, driver)
+    }
+
+    /// A program that behaves as `binary` does on one driver, and is not judged.
+    pub(crate) fn on(&self, binary: &Path, driver: Driver) -> Result<PathBuf, String> {
+        self.script(&format!("mcp-{}", driver.name()), "", binary, driver)
+    }
+
+    fn script(
+        &self,
+        name: &str,
+        before: &str,
+        binary: &Path,
+        driver: Driver,
+    ) -> Result<PathBuf, String> {
+        let (script, name) = (self.folder.join(name), driver.name());
+        let binary_name = binary.display();
+        let text = format!("#!/bin/sh\nexec {before}'{binary_name}' \"$@\" --driver {name}\n");
+        executable(&script, &text, binary)
     }
 
     /// Judges what was recorded. One recording without a fault in it is no proof of anything unless something was said.
@@ -69,24 +90,19 @@ impl Witness {
 }
 
 #[cfg(unix)]
-fn stand_in(program: &Path, folder: &Path, binary: &Path) -> Result<PathBuf, String> {
+fn executable(script: &Path, text: &str, _: &Path) -> Result<PathBuf, String> {
     use std::os::unix::fs::PermissionsExt;
 
-    let script = folder.join("mcp");
-    let text = format!(
-        "#!/bin/sh\nexec '{}' stdio '{}' '{}' \"$@\"\n",
-        program.display(),
-        folder.display(),
-        binary.display()
-    );
-    fs::write(&script, text)
-        .and_then(|()| fs::set_permissions(&script, fs::Permissions::from_mode(0o755)))
+    fs::write(script, text)
+        .and_then(|()| fs::set_permissions(script, fs::Permissions::from_mode(0o755)))
         .map_err(|error| format!("{}: {error}", script.display()))?;
-    Ok(script)
+    Ok(script.to_owned())
 }
 
 #[cfg(not(unix))]
-fn stand_in(_: &Path, _: &Path, binary: &Path) -> Result<PathBuf, String> {
-    println!("SKIPPED: no shell: what passes over standard streams is not judged");
+fn executable(_: &Path, _: &str, binary: &Path) -> Result<PathBuf, String> {
+    println!(
+        "SKIPPED: no shell: the first driver is tried, and what passes over standard streams is not judged"
+    );
     Ok(binary.to_owned())
 }
