@@ -41,7 +41,7 @@ struct Bench {
 type Part = fn(&Bench) -> Result<Value, String>;
 
 /// The parts: name, what it does, and about what.
-const PARTS: [(&str, Part, &str); 9] = [
+const PARTS: [(&str, Part, &str); 10] = [
     (
         "micro",
         micro::run,
@@ -60,6 +60,11 @@ const PARTS: [(&str, Part, &str); 9] = [
         systems::large,
         "answers of 64 KiB over stdio and HTTP",
     ),
+    (
+        "drivers",
+        systems::drivers,
+        "the same server on tokio, std and mio",
+    ),
     ("behind", systems::behind, "a cheap call behind slow ones"),
     ("memory", systems::memory, "sessions and subscriptions"),
     ("start", systems::start, "cold start and size"),
@@ -69,7 +74,7 @@ pub(crate) const USAGE: &str = "
 cargo xtask bench [--quick] [--no-build] [--only PART[,PART]]
 
 Builds our server, its peers and the load generator, measures them side by side and rewrites the tables of
-benches/README.md. Parts: micro, counts, instructions, stdio, http, large, behind, memory, start.
+benches/README.md. Parts: micro, counts, instructions, stdio, http, large, drivers, behind, memory, start.
 ";
 
 /// Reads the words behind `bench`.

@@ -1,9 +1,16 @@
-//! The tools that every peer in `../peers` has, as the documentation would have one write them.
+//! The tools that every peer in `../peers` has, as the documentation would have one write them. One source for every
+//! driver: each package beside this one names its own.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use mcp_server::{Server, tool};
+#[cfg(feature = "mio")]
+use mcp_driver_mio as driver;
+#[cfg(feature = "std")]
+use mcp_driver_std as driver;
+#[cfg(feature = "tokio")]
+use mcp_driver_tokio as driver;
+use mcp_server::{Context, Server, tool};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,8 +39,8 @@ fn large() -> String {
 
 /// Wait
 #[tool]
-async fn sleep(ms: u64) -> String {
-    tokio::time::sleep(Duration::from_millis(ms)).await;
+async fn sleep(ms: u64, ctx: Context) -> String {
+    ctx.sleep(Duration::from_millis(ms)).await;
     String::from("slept")
 }
 
@@ -49,7 +56,7 @@ fn burn(ms: u64) -> String {
 
 fn main() -> ExitCode {
     let server = Server::new("bench", "1.0.0");
-    mcp_driver_tokio::run(
+    driver::run(
         server
             .tool(echo)
             .tool(add)

@@ -14,29 +14,48 @@ use crate::process;
 const START: &str = "<!-- results -->";
 const END: &str = "<!-- end of results -->";
 
+type Section = fn(&Bench) -> Option<String>;
+
+/// The beginnings of the headings, in their order.
+const SECTIONS: [(&str, Section); 12] = [
+    ("Instructions", instructions),
+    ("stdio", stdio),
+    ("HTTP", http),
+    ("Answers of", large),
+    ("The drivers", drivers),
+    ("A cheap call", behind),
+    ("Memory", memory),
+    ("Cold start", cold),
+    ("Scanner", scanner),
+    ("Writer", writer),
+    ("Core and framework", core),
+    ("Counted", counts),
+];
+
+/// The section of a heading, with its heading and the line before.
+fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
+    let start = text.find(&format!("\n### {heading}"))?;
+    let length = text[start + 1..].find("\n### ").map(|at| at + 1);
+    let section = &text[start..][..length.unwrap_or(text.len() - start)];
+    Some(if length.is_none() {
+        section.strip_suffix('\n').unwrap_or(section)
+    } else {
+        section
+    })
+}
+
 pub(super) fn write(bench: &Bench) -> Result<(), String> {
     let path = bench.workspace.root.join("benches/README.md");
     let old = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (Some(start), Some(end)) = (old.find(START), old.find(END)) else {
         return Err(format!("{} has lost its markers", path.display()));
     };
+    let kept = &old[start + START.len()..end];
     let mut text = machine(bench);
-    for part in [
-        instructions,
-        stdio,
-        http,
-        large,
-        behind,
-        memory,
-        cold,
-        scanner,
-        writer,
-        core,
-        counts,
-    ] {
-        if let Some(section) = part(bench) {
-            text.push_str(&section);
-        }
+    for (heading, part) in SECTIONS {
+        // What was never measured here stays as it is.
+        let section = part(bench).or_else(|| section(kept, heading).map(str::to_owned));
+        text.push_str(&section.unwrap_or_default());
     }
     let new = format!("{}\n{text}\n{}", &old[..start + START.len()], &old[end..]);
     fs::write(&path, new).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -185,6 +204,20 @@ fn large(bench: &Bench) -> Option<String> {
         load_table(&value["stdio"], "messages"),
         load_table(&value["http"], "requests")
     ))
+}
+
+fn drivers(bench: &Bench) -> Option<String> {
+    let value = bench.result("drivers")?;
+    let mut text = String::from("\n### The drivers\n\nThe same source on each.\n");
+    for (what, unit) in [
+        ("stdio, window 64", "messages"),
+        ("stdio, window 1", "messages"),
+        ("HTTP, 1 connections", "requests"),
+        ("HTTP, 64 connections", "requests"),
+    ] {
+        text.push_str(&format!("\n{what}:\n\n{}", load_table(&value[what], unit)));
+    }
+    Some(text)
 }
 
 fn behind(bench: &Bench) -> Option<String> {
@@ -367,4 +400,17 @@ fn counts(bench: &Bench) -> Option<String> {
         ));
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let text = "\nmachine\n\n### stdio, `echo`\n\n1\n\n### HTTP\n\n2\n\n";
+        assert_eq!(section(text, "stdio"), Some("\n### stdio, `echo`\n\n1\n"));
+        assert_eq!(section(text, "HTTP"), Some("\n### HTTP\n\n2\n"));
+        assert_eq!(section(text, "Writer"), None);
+    }
 }

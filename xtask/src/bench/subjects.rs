@@ -18,6 +18,12 @@ pub(super) struct Programs {
     pub(super) ours: PathBuf,
     /// Ours, with nothing but stdio.
     pub(super) small: PathBuf,
+    /// Ours on blocking threads, with HTTP.
+    pub(super) threads: PathBuf,
+    /// Ours on blocking threads, with nothing but stdio.
+    pub(super) small_threads: PathBuf,
+    /// Ours on one event loop, with HTTP.
+    pub(super) mio: PathBuf,
     pub(super) ceiling: PathBuf,
     pub(super) rmcp: PathBuf,
     pub(super) rmcp_tuned: PathBuf,
@@ -36,8 +42,11 @@ impl Programs {
         if !no_build {
             let (own, others) = ("benches/Cargo.toml", "benches/peers/Cargo.toml");
             build(workspace, own, "bench", &["mcp-bench-server"])?;
-            // Alone, so that the driver is built without HTTP.
+            build(workspace, own, "bench", &["mcp-bench-std"])?;
+            build(workspace, own, "bench", &["mcp-bench-mio"])?;
+            // Alone, so that the drivers are built without HTTP.
             build(workspace, own, "bench", &["mcp-bench-stdio"])?;
+            build(workspace, own, "bench", &["mcp-bench-std-stdio"])?;
             // Each with the features that it asks for, and no others.
             for peer in ["ceiling", "rmcp", "rmcp-tuned", "tower", "turbomcp"] {
                 build(workspace, others, "bench-peers", &[&format!("peer-{peer}")])?;
@@ -52,6 +61,9 @@ impl Programs {
             load: peers.join("mcp-load"),
             ours: ours.join("mcp-bench-server"),
             small: ours.join("mcp-bench-stdio"),
+            threads: ours.join("mcp-bench-std"),
+            small_threads: ours.join("mcp-bench-std-stdio"),
+            mio: ours.join("mcp-bench-mio"),
             ceiling: peers.join("peer-ceiling"),
             rmcp: peers.join("peer-rmcp"),
             rmcp_tuned: peers.join("peer-rmcp-tuned"),

@@ -181,6 +181,49 @@ pub(super) fn large(bench: &Bench) -> Result<Value, String> {
     Ok(json!({ "stdio": stdio, "http": http }))
 }
 
+/// One source on each driver, beside what cannot be undercut.
+pub(super) fn drivers(bench: &Bench) -> Result<Value, String> {
+    const BARE: &str = "ceiling: bare line loop";
+    let tools = &bench.tools;
+    let programs = [
+        ("ours, tokio", &tools.ours),
+        ("ours, std", &tools.threads),
+        ("ours, mio", &tools.mio),
+    ];
+    let subjects = |arguments: &[&str], mode, ceiling: Vec<Subject>| -> Vec<Subject> {
+        let ours = programs
+            .iter()
+            .map(|(name, program)| tools.subject(name, program, arguments, mode, 1.0));
+        ours.chain(ceiling).collect()
+    };
+    let lines = tools.subject(BARE, &tools.ceiling, &["lines"], "legacy", 1.0);
+    let stdio = subjects(&[], "legacy", vec![lines]);
+    let scale = if bench.quick { 0.1 } else { 1.0 };
+    let mut found = serde_json::Map::new();
+    for (window, n) in [("1", 20_000.0), ("64", 300_000.0)] {
+        let n = (n * scale).to_string();
+        let value = bench.rounds_of(&stdio, &["ours, tokio", BARE], |subject| {
+            bench.load("stdio", subject, &["--window", window, "--n", &n])
+        });
+        found.insert(format!("stdio, window {window}"), value);
+    }
+    let hyper = tools.subject(HYPER, &tools.ceiling, &["hyper", ADDRESS], "modern", 1.0);
+    let http = subjects(&["--http", ADDRESS], "modern", vec![hyper]);
+    let millis = if bench.quick { "300" } else { "1000" };
+    for connections in ["1", "64"] {
+        let value = bench.rounds_of(&http, &["ours, tokio", HYPER], |subject| {
+            let options = ["--connections", connections, "--millis", millis];
+            bench.load(
+                "http",
+                subject,
+                &[&["--address", ADDRESS], &options[..]].concat(),
+            )
+        });
+        found.insert(format!("HTTP, {connections} connections"), value);
+    }
+    Ok(Value::Object(found))
+}
+
 pub(super) fn behind(bench: &Bench) -> Result<Value, String> {
     let tools = &bench.tools;
     let subjects = [
@@ -255,11 +298,13 @@ pub(super) fn start(bench: &Bench) -> Result<Value, String> {
     let mut subjects = bench.tools.stdio();
     subjects.retain(|subject| subject.mode == "legacy");
     let small = &bench.tools.small;
-    subjects.push(
-        bench
-            .tools
-            .subject("ours, stdio only", small, &[], "legacy", 1.0),
-    );
+    let small_threads = &bench.tools.small_threads;
+    for (name, program) in [
+        ("ours, stdio only", small),
+        ("ours, std, stdio only", small_threads),
+    ] {
+        subjects.push(bench.tools.subject(name, program, &[], "legacy", 1.0));
+    }
     let n = if bench.quick { "3" } else { "21" };
     let times = bench.rounds_of(&subjects, &[], |subject| {
         let n = if subject.share < 0.06 || subject.name.starts_with("Type") {
@@ -271,8 +316,11 @@ pub(super) fn start(bench: &Bench) -> Result<Value, String> {
     });
     let mut sizes = serde_json::Map::new();
     for (name, path) in [
+        ("ours, std, stdio only", small_threads),
         ("ours, stdio only", small),
         ("ours", &bench.tools.ours),
+        ("ours, std", &bench.tools.threads),
+        ("ours, mio", &bench.tools.mio),
         ("rmcp", &bench.tools.rmcp),
         ("turbomcp", &bench.tools.turbomcp),
         ("tower-mcp", &bench.tools.tower),
