@@ -11,7 +11,7 @@
 //! ```no_run
 //! # use std::{io, net::TcpListener, process::ExitCode};
 //! # use mcp_server::Service;
-//! use mcp_testkit::driver::{Gate, ListenOptions, Subject, main};
+//! use mcp_testkit::driver::{Gate, ListenOptions, Subject, main as contract};
 //!
 //! # mod mine { use super::*;
 //! #   pub fn run(_: Service) -> ExitCode { ExitCode::SUCCESS }
@@ -23,7 +23,7 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     main(Subject::new("mine").with_stdio(mine::run).with_tcp(tcp))
+//!     contract(Subject::new("mine").with_stdio(mine::run).with_tcp(tcp))
 //! }
 //! ```
 //!

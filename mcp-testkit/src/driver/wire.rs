@@ -165,14 +165,16 @@ impl Wire {
         };
     }
 
-    /// Takes as little as the system allows, so that a server notices soon that nobody reads.
-    pub(super) fn shrink(&self) {
+    /// Takes about so many bytes without being read, so that a server notices soon that nobody reads.
+    pub(super) fn shrink(&self, bytes: usize) {
         #[cfg(unix)]
         if let Self::Tcp(socket) = self {
             use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
-            set_socket_recv_buffer_size(socket, 8 << 10).expect("a socket option");
-            set_socket_send_buffer_size(socket, 8 << 10).expect("a socket option");
+            set_socket_recv_buffer_size(socket, bytes).expect("a socket option");
+            set_socket_send_buffer_size(socket, bytes).expect("a socket option");
         }
+        #[cfg(not(unix))]
+        let _ = bytes;
     }
 
     /// Goes away with a reset where the system can be told to; elsewhere it just goes away.

@@ -37,7 +37,7 @@ fn a_peer_that_reads_nothing_is_dropped_where_a_limit_is_set(case: &Case) {
     };
     let (mut server, mut stalled) = case.lines(&settings);
     let world = server.world();
-    stalled.wire.shrink();
+    stalled.wire.shrink(8 << 10);
     stalled.start("pend", json!({ "gate": "never" }));
     stalled.settles(|seen| seen.started == 1);
     stalled.start("large", json!({ "bytes": TOO_MUCH }));
@@ -90,14 +90,16 @@ fn a_server_does_not_read_what_it_cannot_answer(case: &Case) {
         })
     };
     // Nobody reads. When nothing moves any more, the server has stopped, long before all was sent.
-    let mut before = usize::MAX;
-    loop {
-        let now = written.load(Ordering::SeqCst);
-        if now == before || now == MOST {
-            break;
-        }
-        before = now;
+    let (mut before, mut still) = (0, 0);
+    while before < MOST && still < 4 {
         thread::sleep(Duration::from_millis(100));
+        let now = written.load(Ordering::SeqCst);
+        still = if now == before && now > 0 {
+            still + 1
+        } else {
+            0
+        };
+        before = now;
     }
     assert!(
         before < MOST,
@@ -124,15 +126,18 @@ fn a_server_does_not_read_what_it_cannot_answer(case: &Case) {
 }
 
 fn a_slow_reader_gets_everything(case: &Case) {
+    const EACH: usize = 900_000;
     let (_server, mut peer) = case.lines(&Settings::default());
+    peer.wire.shrink(256 << 10);
     let ids: Vec<Value> = (0..8)
-        .map(|_| peer.start("large", json!({ "bytes": 400_000 })))
+        .map(|_| peer.start("large", json!({ "bytes": EACH })))
         .collect();
-    thread::sleep(Duration::from_millis(100));
+    // Long enough for everything that fits to be written.
+    thread::sleep(Duration::from_millis(200));
     for id in &ids {
         let answer = peer.answer_to(id);
         let text = answer["result"]["content"][0]["text"].as_str();
-        assert_eq!(text.map(str::len), Some(400_000));
+        assert_eq!(text.map(str::len), Some(EACH));
     }
     peer.works_and_nothing_came();
 }

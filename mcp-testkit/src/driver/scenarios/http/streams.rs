@@ -139,7 +139,7 @@ fn a_reader_that_reads_no_more_loses_its_stream_only(case: &Case) {
     };
     let (server, mut caller) = case.http(&settings);
     let mut stalled = Link::open(server.address());
-    stalled.wire.shrink();
+    stalled.wire.shrink(8 << 10);
     // More than the buffers of the system hold for a client that takes little.
     let large = caller.calling("large", json!({ "bytes": 8 << 20 }));
     stalled.write(&large.bytes());
