@@ -1,8 +1,7 @@
 //! A WebSocket as a byte stream of lines.
 //!
-//! Owns the mapping between messages and lines, the pings, and the close codes. Must never hand on what is no text, and
-//! never make a valid message of an invalid one: a line feed inside of a message becomes a carriage return, which JSON
-//! treats alike between its tokens and forbids alike inside of its strings.
+//! Owns the pings, the close codes, and which frames are messages; how a message becomes a line is the core's. Must never
+//! hand on what is no text.
 
 use std::io;
 use std::pin::Pin;
@@ -11,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use mcp_driver::{Ended, Stream};
+use mcp_server::proto::frame::messages;
 use mcp_server::proto::outbox::Outbox;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -38,8 +38,6 @@ pub(super) struct Channel<T> {
     control: u32,
     /// Pings whose answers may not have left yet.
     unanswered: u32,
-    /// The beginning of a line whose end the machine has not written yet.
-    line: BytesMut,
     /// What to say when the connection closes, if the peer broke a rule.
     fault: Option<CloseCode>,
     over: Arc<AtomicBool>,
@@ -56,7 +54,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Channel<T> {
             heard: true,
             control: 0,
             unanswered: 0,
-            line: BytesMut::new(),
             fault: None,
             over: Arc::default(),
         }
@@ -152,7 +149,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for Channel<T> {
             if message.is_text() {
                 self.control = 0;
                 let text = message.as_payload();
-                line_of(text, input);
+                messages::push(input, text);
                 return Poll::Ready(Ok(text.len() + 1));
             }
             if message.is_binary() {
@@ -170,24 +167,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for Channel<T> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<io::Result<usize>> {
-        ready!(Pin::new(&mut self.socket).poll_ready(cx)).map_err(broken)?;
         let mut written = 0;
-        while let Some(mut part) = out.take_part() {
-            written += part.len();
-            while let Some(end) = memchr::memchr(b'\n', &part) {
-                let rest = part.split_to(end);
-                part.advance(1);
-                let text = if self.line.is_empty() {
-                    rest
-                } else {
-                    self.line.extend_from_slice(&rest);
-                    self.line.split().freeze()
-                };
-                self.send(Message::text(text))?;
+        loop {
+            match Pin::new(&mut self.socket).poll_ready(cx) {
+                Poll::Ready(ready) => ready.map_err(broken)?,
+                Poll::Pending if written == 0 => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Ok(written)),
             }
-            self.line.extend_from_slice(&part);
+            let Some(text) = messages::pop(out) else {
+                return Poll::Ready(Ok(written));
+            };
+            written += text.len() + 1;
+            self.send(Message::text(text))?;
         }
-        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -205,18 +197,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for Channel<T> {
     }
 }
 
-/// Appends a message as one line.
-fn line_of(text: &[u8], input: &mut BytesMut) {
-    let start = input.len();
-    input.extend_from_slice(text);
-    for byte in &mut input[start..] {
-        if *byte == b'\n' {
-            *byte = b'\r';
-        }
-    }
-    input.extend_from_slice(b"\n");
-}
-
 /// What a peer is told that broke a rule of the protocol. The library has told it already where it found out first.
 fn fault(error: &Error) -> Option<CloseCode> {
     match error {
@@ -230,22 +210,5 @@ fn broken(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
         error => io::Error::new(io::ErrorKind::BrokenPipe, error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_feed_in_a_message_makes_neither_two_lines_nor_an_invalid_one_valid() {
-        let line = |text: &str| {
-            let mut input = BytesMut::from(&b"before\n"[..]);
-            line_of(text.as_bytes(), &mut input);
-            String::from_utf8(input[7..].to_vec()).unwrap()
-        };
-        assert_eq!(line("{\n\"a\": 1}\n"), "{\r\"a\": 1}\r\n");
-        let inside = line("\"a\nb\"");
-        assert!(serde_json::from_str::<serde_json::Value>(&inside).is_err());
     }
 }
