@@ -54,8 +54,11 @@ fn main() -> ExitCode {
     if std::env::var_os(FLAW).is_some() {
         return contract(Subject::new("flawed").with_stream(serve));
     }
-    if std::env::args().any(|argument| argument == "--list") {
-        println!("flaws_are_found: test");
+    let asked = |word: &str| std::env::args().any(|argument| argument == word);
+    if asked("--list") {
+        if !asked("--ignored") {
+            println!("flaws_are_found: test");
+        }
         return ExitCode::SUCCESS;
     }
     let runs = FLAWS.map(|(flaw, scenario)| {
