@@ -17,7 +17,7 @@ impl kit::Host for AsyncIo {
     }
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        AsyncIo::block_on(self, future)
+        Self::block_on(self, future)
     }
 }
 
