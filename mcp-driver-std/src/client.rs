@@ -278,7 +278,7 @@ impl Connection {
         let options = StreamOptions::default();
         let crew = Arc::new(Crew::new()?);
         let runtime = StdRuntime::with_blocking_threads(1);
-        let line = Arc::new(Line::new(machine, stream, options, runtime, crew)?);
+        let line = Arc::new(Line::new(machine, stream, options, runtime, crew, 1)?);
         let led = Arc::clone(&line);
         let thread = thread::Builder::new()
             .name("mcp-client".to_owned())

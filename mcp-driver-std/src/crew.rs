@@ -21,8 +21,12 @@ use crate::stopper::Stopper;
 /// How much later than its bound a connection that has not ended is given up: its leader must be stuck.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How far two looks at the connections are apart. A handler that is seen by both is no longer waited for.
+/// How far two looks at the connections are apart, if the first has seen a handler. One that is seen by both is no longer
+/// waited for.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// How far they are apart where handlers have come back all the time: what looking costs is then next to nothing.
+const GLANCE: Duration = Duration::from_millis(8);
 
 /// The calling thread, as the connections see it.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub(crate) struct Shift<'a> {
     crew: Arc<Crew>,
     members: Vec<Member>,
     next_look: Option<Instant>,
+    /// How long the last look was away from the one before.
+    apart: Duration,
 }
 
 impl<'a> Shift<'a> {
@@ -80,6 +86,7 @@ impl<'a> Shift<'a> {
             crew,
             members: Vec::new(),
             next_look: None,
+            apart: LOOK,
         })
     }
 
@@ -218,31 +225,38 @@ impl<'a> Shift<'a> {
     }
 
     fn look(&mut self) {
-        let mut moved = false;
+        let (mut moved, mut busy) = (false, false);
         let mut members = std::mem::take(&mut self.members);
         for member in &mut members {
             let counter = member.line.counter();
-            if counter != std::mem::replace(&mut member.seen, counter) {
-                moved = true;
-            } else if counter % 2 == 1 {
-                moved = true;
-                if member.sent != Some(counter) && self.send(&member.line, counter).is_ok() {
-                    member.sent = Some(counter);
-                }
+            let same = counter == std::mem::replace(&mut member.seen, counter);
+            moved |= !same;
+            busy |= counter % 2 == 1;
+            if same
+                && counter % 2 == 1
+                && member.sent != Some(counter)
+                && self.send(&member.line, counter).is_ok()
+            {
+                member.sent = Some(counter);
             }
         }
         self.members = members;
-        if !moved {
+        if !moved && !busy {
             self.crew.looking.store(false, Ordering::SeqCst);
             // Who went into a handler just now may not have seen that.
-            moved = self
+            busy = self
                 .members
                 .iter()
                 .any(|member| member.line.counter() % 2 == 1);
-            if moved {
+            if busy {
                 self.crew.looking.store(true, Ordering::SeqCst);
             }
         }
-        self.next_look = moved.then(|| self.runtime.clock.instant() + LOOK);
+        self.apart = if busy || !moved {
+            LOOK
+        } else {
+            (self.apart * 2).min(GLANCE)
+        };
+        self.next_look = (moved || busy).then(|| self.runtime.clock.instant() + self.apart);
     }
 }

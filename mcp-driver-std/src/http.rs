@@ -88,6 +88,7 @@ pub fn serve_http<S: IntoService>(
                 stream.clone(),
                 runtime.clone(),
                 Arc::clone(crew),
+                1,
             )?;
             Ok(Arc::new(line))
         },

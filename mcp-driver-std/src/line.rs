@@ -6,7 +6,8 @@
 //! # Who runs what
 //!
 //! The thread that leads a connection runs its handlers in place: a call costs no hand-over and no other thread. Before each
-//! handler it lets the connection go and says so in a counter, which is odd as long as a handler runs. The [crew](crate::crew)
+//! handler it lets the connection go and says so in a counter, which is odd as long as handlers run and another odd number for
+//! each. The [crew](crate::crew)
 //! looks at the counters once in a while, as long as anything moves; one that stays the same odd number between two looks
 //! belongs to a handler that takes long. Another thread then takes the connection over: it reads, writes and runs the calls
 //! that come after. The former leader keeps the one call that it is in, brings its outcome back and returns to the pool.
@@ -34,7 +35,6 @@ use mcp_server::{Connection, Job, Machine};
 use crate::bell::Bell;
 use crate::crew::Crew;
 use crate::duplex::Duplex;
-use crate::pool::Permit;
 use crate::runtime::StdRuntime;
 
 /// How long finished answers may wait for those of the calls that were read together with them.
@@ -96,6 +96,8 @@ pub(crate) struct Line<M: Yielding> {
     bell: Arc<Bell>,
     crew: Arc<Crew>,
     runtime: StdRuntime,
+    /// How many calls are read before one is run.
+    ahead: usize,
     /// Written under the lock only.
     counter: AtomicU64,
     /// What the crew wants: a machine that runs its handlers itself does so under the lock.
@@ -123,18 +125,37 @@ struct Live<M: Yielding> {
     held: Option<M::Job>,
 }
 
+impl<M: Yielding> Live<M> {
+    fn next_job(&mut self) -> Option<M::Job> {
+        self.held.take().or_else(|| self.pump.machine().take_job())
+    }
+
+    /// The next call that has arrived already, before anything is written.
+    fn read_on(&mut self, now: Now, cx: &mut Context<'_>) -> Option<M::Job> {
+        let (machine, input, out) = self.pump.parts();
+        if input.is_empty() {
+            return None;
+        }
+        machine.poll(cx, now, input, out);
+        machine.take_job()
+    }
+}
+
 type Locked<'a, M> = MutexGuard<'a, State<M>>;
 
 impl<M: Yielding> Line<M> {
+    /// `ahead` calls may be read before one of them is run: no more than may be in flight.
     pub(crate) fn new(
         mut machine: M,
         stream: Duplex,
         options: StreamOptions,
         runtime: StdRuntime,
         crew: Arc<Crew>,
+        ahead: usize,
     ) -> std::io::Result<Self> {
-        machine.defer(1);
+        machine.defer(ahead);
         Ok(Self {
+            ahead,
             bell: Arc::new(Bell::new()?),
             crew,
             counter: AtomicU64::new(0),
@@ -210,39 +231,43 @@ impl<M: Yielding> Line<M> {
         turn: &mut u64,
         cx: &mut Context<'_>,
     ) -> Option<(Locked<'a, M>, bool)> {
+        let live = state.live.as_mut()?;
+        let starved = live.held.is_some();
+        let Some(mut job) = live.next_job() else {
+            return Some((state, false));
+        };
+        let Some(_permit) = self.runtime.pool.permit(cx.waker()) else {
+            live.held = Some(job);
+            // Without handlers there is still much to be read: cancellations, for one.
+            live.pump.machine().defer(usize::MAX);
+            return Some((state, !starved));
+        };
+        if starved {
+            live.pump.machine().defer(self.ahead);
+        }
         let clock = self.runtime.clock;
-        let mut start = None;
+        let mut now = clock.now();
+        let started = now.instant;
+        self.enter();
         loop {
-            let live = state.live.as_mut()?;
-            let starved = live.held.is_some();
-            let job = live.held.take();
-            let Some(mut job) = job.or_else(|| live.pump.machine().take_job()) else {
-                return Some((state, start.is_some()));
-            };
-            let Some(permit) = self.runtime.pool.permit(cx.waker()) else {
-                live.held = Some(job);
-                // Without handlers there is still much to be read: cancellations, for one.
-                live.pump.machine().defer(usize::MAX);
-                return Some((state, !starved || start.is_some()));
-            };
-            if starved {
-                live.pump.machine().defer(1);
-            }
-            let now = clock.now();
-            let started = *start.get_or_insert(now.instant);
-            self.enter();
             drop(state);
             M::run(&mut job, now);
-            state = self.come_back(job, turn, permit)?;
+            now = clock.now();
+            state = self.come_back(job, now, turn)?;
             let live = state.live.as_mut()?;
-            let now = clock.now();
-            if now.instant.duration_since(started) > TOGETHER {
+            let next = if now.instant.duration_since(started) < TOGETHER {
+                live.next_job().or_else(|| live.read_on(now, cx))
+            } else {
+                None
+            };
+            let counter = self.counter.load(Ordering::Relaxed);
+            let Some(next) = next else {
+                self.counter.store(counter + 1, Ordering::Release);
                 return Some((state, true));
-            }
-            let (machine, input, out) = live.pump.parts();
-            if !input.is_empty() {
-                machine.poll(cx, now, input, out);
-            }
+            };
+            job = next;
+            // Another handler. The crew is looking already.
+            self.counter.store(counter + 2, Ordering::Release);
         }
     }
 
@@ -253,26 +278,23 @@ impl<M: Yielding> Line<M> {
         self.crew.look_out();
     }
 
-    /// A handler is back. `None` if there is nothing left to lead for this thread.
-    fn come_back(&self, job: M::Job, turn: &mut u64, permit: Permit<'_>) -> Option<Locked<'_, M>> {
+    /// A handler is back. `None` if there is nothing left to lead for this thread; otherwise the counter is odd.
+    fn come_back(&self, job: M::Job, now: Now, turn: &mut u64) -> Option<Locked<'_, M>> {
         let mut state = self.lock();
         let Some(live) = &mut state.live else {
             drop(state);
             drop(job);
             return None;
         };
-        let now = self.runtime.clock.now();
         let (machine, _, out) = live.pump.parts();
         machine.put_back(job, now, out);
-        drop(permit);
-        let counter = self.counter.load(Ordering::Relaxed);
         if state.turn == *turn {
-            self.counter.store(counter + 1, Ordering::SeqCst);
             return Some(state);
         }
-        if counter % 2 == 1 {
+        if self.counter.load(Ordering::Relaxed) % 2 == 1 {
             // Whoever leads is inside a handler, and this thread is not.
             *turn = self.succeed(&mut state);
+            self.enter();
             return Some(state);
         }
         drop(state);

@@ -21,6 +21,9 @@ use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
 use crate::system::make_nonblocking;
 
+/// How many calls are read at most before one of them is run.
+const AHEAD: usize = 16;
+
 /// Serves the client that started this process, until it goes away.
 ///
 /// End of file, an error and a hang-up on the input all mean the end; calls that still run get
@@ -228,8 +231,11 @@ impl StdRuntime {
         crew: &Arc<Crew>,
     ) -> io::Result<Arc<dyn Led>> {
         let runtime: Arc<dyn Runtime> = Arc::new(self.clone());
+        // What was read ahead is in flight, and must not make others be refused that could have been answered in turn.
+        let ahead = (service.config().limits().max_calls / 4).clamp(1, AHEAD);
         let connection = Connection::new(service, runtime, seed()?);
-        let line = Line::new(connection, stream, options, self.clone(), Arc::clone(crew))?;
+        let crew = Arc::clone(crew);
+        let line = Line::new(connection, stream, options, self.clone(), crew, ahead)?;
         Ok(Arc::new(line))
     }
 }
