@@ -126,7 +126,7 @@ impl Future for WsClient {
 }
 
 /// Connects to a server at `ws://HOST[:PORT]/PATH`. `heard` is told what belongs to no answer (see
-/// [`client`](mcp_driver::client::client)).
+/// [`mcp_driver::client`]).
 ///
 /// ```no_run
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
