@@ -153,6 +153,18 @@ impl Outbox {
         all.freeze()
     }
 
+    /// Makes everything one part.
+    #[cfg(feature = "http")]
+    pub(crate) fn join(&mut self) {
+        if self.parts.len() + usize::from(!self.tail.is_empty()) > 1 {
+            let written = self.written;
+            let whole = self.take_bytes();
+            self.put_shared(whole);
+            // Nothing was put that was not there.
+            self.written = written;
+        }
+    }
+
     /// Takes the front part without a copy, or `None` if nothing is left.
     pub fn take_part(&mut self) -> Option<Bytes> {
         let part = match self.parts.pop_front() {

@@ -86,8 +86,6 @@ pub struct Draining {
 struct Answer {
     head: Option<response::Parts>,
     out: Outbox,
-    /// Of known length, so that nobody sees in which pieces it is handed out.
-    is_block: bool,
 }
 
 /// The body is longer than the limit.
@@ -158,7 +156,6 @@ impl Exchange<Open> {
         let answer = Answer {
             head: None,
             out: Outbox::new(pace.outbox_high),
-            is_block: false,
         };
         let due = accepts.stream.then(|| now + pace.commit_after);
         Self {
@@ -280,10 +277,12 @@ impl Exchange<Open> {
         } = self.state;
         if stream {
             sse::event(&mut answer.out, None, None, message);
+            // Events stay whole: there are clients that take a chunk for an event. Nobody sees the pieces of a body
+            // whose length is known.
+            answer.out.join();
         } else {
             message(&mut answer.out);
             answer.head = Some(json_head(status, answer.out.len()));
-            answer.is_block = true;
         }
         Exchange {
             state: Draining { answer },
@@ -296,6 +295,7 @@ impl Exchange<Open> {
     pub fn end(mut self, now: Instant) -> Exchange<Draining> {
         let stream = self.commit(now);
         let mut answer = self.state.answer;
+        answer.out.join();
         if !stream {
             answer.head = Some(bare_head(StatusCode::ACCEPTED));
         }
@@ -309,9 +309,10 @@ impl Exchange<Open> {
         self.state.answer.head.take()
     }
 
-    /// What there is to send next; never empty.
+    /// What there is to send; never empty.
     pub fn take_data(&mut self) -> Option<Bytes> {
-        self.state.answer.take_data()
+        self.state.answer.out.join();
+        self.state.answer.out.take_part()
     }
 }
 
@@ -327,7 +328,6 @@ impl Exchange<Draining> {
                 answer: Answer {
                     head: Some(head),
                     out,
-                    is_block: true,
                 },
             },
         }
@@ -340,17 +340,7 @@ impl Exchange<Draining> {
 
     /// What there is to send next, in the pieces in which it was made unless it is a stream; `None` is the end.
     pub fn take_data(&mut self) -> Option<Bytes> {
-        self.state.answer.take_data()
-    }
-}
-
-impl Answer {
-    fn take_data(&mut self) -> Option<Bytes> {
-        if self.is_block {
-            return self.out.take_part();
-        }
-        // The events of a stream stay whole: there are clients that take a chunk for an event.
-        (!self.out.is_empty()).then(|| self.out.take_bytes())
+        self.state.answer.out.take_part()
     }
 }
 
