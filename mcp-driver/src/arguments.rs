@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use mcp_server::{IntoService, Service};
 
+use crate::heap;
+
 /// Where a server is asked to serve HTTP unless an address is named.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
@@ -68,6 +70,9 @@ fn parse(mut arguments: impl Iterator<Item = String>, http: bool) -> Result<Requ
 
 /// Builds `server`, prints its warnings, and serves it as the process's arguments say: nothing or `--stdio` for the
 /// standard streams, `--http [ADDR]` for HTTP, where the driver has it. Messages for people go to stderr.
+///
+/// The process is the server's alone, so its allocator is told to keep what one answer has freed for the next one: up to a
+/// mebibyte, where the C library follows such a hint.
 pub fn serve_as_asked<S: IntoService>(
     server: S,
     stdio: impl FnOnce(Service) -> io::Result<()>,
@@ -95,6 +100,7 @@ pub fn serve_as_asked<S: IntoService>(
     for warning in service.warnings() {
         eprintln!("warning: {warning}");
     }
+    heap::keep();
     let ended = match (request, http) {
         (Request::Stdio, _) => stdio(service),
         (Request::Http(address), Some(http)) => http(service, &address),

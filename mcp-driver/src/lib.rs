@@ -19,6 +19,7 @@ pub mod arguments;
 pub mod client;
 mod clock;
 mod entropy;
+mod heap;
 #[cfg(feature = "http")]
 pub mod http;
 mod insist;
