@@ -11,7 +11,8 @@
 //! - [`ListenOptions`] and, with the feature `http`, [`http::ServeOptions`]: what listeners may take, with safe defaults;
 //! - [`arguments`], the command line of a server process, and [`until_insisted`], its end.
 //!
-//! It has no threads, no sockets and no signals, and decides nothing about the protocol.
+//! Unless a driver asks for one, it has no threads ([`ThreadReader`], [`ThreadWriter`]), no sockets and no signals, and it decides
+//! nothing about the protocol.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod run;
 mod signals;
 pub mod stdio;
 mod stream;
+mod threads;
 
 pub use clock::{Deadline, SystemClock};
 pub use entropy::{NoEntropy, seed};
@@ -42,6 +44,7 @@ pub use run::run;
 pub use signals::Signals;
 pub use signals::ignored_signals;
 pub use stream::{Scratch, Written, write_from, write_pieces};
+pub use threads::{ThreadReader, ThreadWriter};
 
 /// How many blocking handlers a driver runs at once, unless told otherwise.
 ///
