@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use mcp_server::http::HttpCall;
+use mcp_server::proto::time::Now;
 
 use crate::clock::{Clock, LazySleep};
 
@@ -77,14 +78,15 @@ impl fmt::Debug for McpBody {
 }
 
 impl Running {
-    /// Polls `step` until it is ready or no timer of the call is due.
+    /// Polls `step`, now and then whenever a timer of the call is due, until it is ready.
     pub(super) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
-        mut step: impl FnMut(&mut HttpCall, &mut Context<'_>, mcp_server::proto::time::Now) -> Poll<T>,
+        mut now: Now,
+        mut step: impl FnMut(&mut HttpCall, &mut Context<'_>, Now) -> Poll<T>,
     ) -> Poll<T> {
         loop {
-            if let Poll::Ready(value) = step(&mut self.call, cx, self.clock.now()) {
+            if let Poll::Ready(value) = step(&mut self.call, cx, now) {
                 return Poll::Ready(value);
             }
             self.wakeup
@@ -92,6 +94,7 @@ impl Running {
             if self.wakeup.poll_fired(cx).is_pending() {
                 return Poll::Pending;
             }
+            now = self.clock.now();
         }
     }
 
@@ -99,7 +102,8 @@ impl Running {
         if let Some(block) = self.front.take() {
             return Poll::Ready(Some(block));
         }
-        self.poll_with(cx, |call, cx, now| call.poll_data(cx, now))
+        let now = self.clock.now();
+        self.poll_with(cx, now, |call, cx, now| call.poll_data(cx, now))
     }
 }
 
@@ -112,12 +116,16 @@ impl McpBody {
 
     /// The rest of a call. What is complete already is taken from it at once, so that
     /// its length is known and the call is over.
-    pub(super) fn from_call(mut running: Running, cx: &mut Context<'_>, is_stream: bool) -> Self {
+    pub(super) fn from_call(
+        mut running: Running,
+        cx: &mut Context<'_>,
+        now: Now,
+        is_stream: bool,
+    ) -> Self {
         if is_stream {
             return Self(Inner::Call(Box::new(running)));
         }
         let mut whole = Blocks::EMPTY;
-        let now = running.clock.now();
         loop {
             // Whatever is there already is taken at one moment; a timer is looked at only when nothing is.
             let data = match running.call.poll_data(cx, now) {

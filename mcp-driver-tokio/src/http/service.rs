@@ -210,7 +210,7 @@ impl<B: Body> Future for ResponseFuture<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // One reading of the clock for everything up to the handler.
+        // One reading of the clock for everything that is done at once.
         let now = this.service.clock.now();
         loop {
             match this.state {
@@ -288,7 +288,7 @@ impl<B: Body> Future for ResponseFuture<B> {
                 }
                 State::Waiting(running) => {
                     let parts =
-                        ready!(running.poll_with(cx, |call, cx, now| call.poll_head(cx, now)));
+                        ready!(running.poll_with(cx, now, |call, cx, now| call.poll_head(cx, now)));
                     let State::Waiting(running) =
                         std::mem::replace(this.state, State::Answered(None))
                     else {
@@ -298,7 +298,7 @@ impl<B: Body> Future for ResponseFuture<B> {
                         .headers
                         .get(CONTENT_TYPE)
                         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-                    let body = McpBody::from_call(running, cx, is_stream);
+                    let body = McpBody::from_call(running, cx, now, is_stream);
                     return Poll::Ready(Ok(Response::from_parts(parts, body)));
                 }
                 // Polled again after the end: nothing more will come.

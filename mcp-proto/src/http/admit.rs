@@ -179,7 +179,7 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
             "Accept must list application/json and text/event-stream",
         );
     }
-    let length = match one(headers, header::CONTENT_LENGTH, 20) {
+    let length = match text_of_one(headers, header::CONTENT_LENGTH, 20) {
         Ok(None) => None,
         // Rust would also read a sign.
         Ok(Some(digits)) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() => {
@@ -220,13 +220,21 @@ fn one(
     name: impl header::AsHeaderName,
     max: usize,
 ) -> Result<Option<Box<str>>, ()> {
+    text_of_one(headers, name, max).map(|text| text.map(Into::into))
+}
+
+/// The same, where it is.
+fn text_of_one(
+    headers: &HeaderMap,
+    name: impl header::AsHeaderName,
+    max: usize,
+) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) if value.len() <= max => value
-            .to_str()
-            .map(|text| Some(text.trim().into()))
-            .map_err(|_| ()),
+        (Some(value), None) if value.len() <= max => {
+            value.to_str().map(|text| Some(text.trim())).map_err(|_| ())
+        }
         _ => Err(()),
     }
 }

@@ -6,12 +6,13 @@
 //! Source: 2026-07-28 basic/transports/streamable-http, "Server Validation"; for `tasks/*` the tasks extension
 //! (SEP-2663, "Streamable HTTP: Routing Headers").
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
 use ::http::{HeaderMap, HeaderName};
+use mcp_types::Revision;
 
 use super::param::PARAM_PREFIX;
 use super::sentinel;
@@ -36,26 +37,54 @@ static NAME_NAME: HeaderName = HeaderName::from_static(NAME);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Given {
     Absent,
+    /// A word that everybody knows, which takes no memory.
+    Known(&'static str),
     Value(Box<[u8]>),
     Repeated,
 }
 
 impl Given {
-    fn of(headers: &HeaderMap, name: &HeaderName) -> Self {
+    fn of(
+        headers: &HeaderMap,
+        name: &HeaderName,
+        known: impl FnOnce(&str) -> Option<&'static str>,
+    ) -> Self {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (None, _) => Self::Absent,
-            (Some(value), None) => Self::Value(value.as_bytes().trim_ascii().into()),
+            (Some(value), None) => {
+                let value = value.as_bytes().trim_ascii();
+                let known = core::str::from_utf8(value).ok().and_then(known);
+                known.map_or_else(|| Self::Value(value.into()), Self::Known)
+            }
             (Some(_), Some(_)) => Self::Repeated,
         }
     }
+
+    /// Nothing, unless it was given once.
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Known(word) => word.as_bytes(),
+            Self::Value(value) => value,
+            Self::Absent | Self::Repeated => &[],
+        }
+    }
+}
+
+fn known_version(text: &str) -> Option<&'static str> {
+    Revision::parse(text).map(Revision::as_str)
+}
+
+fn known_method(text: &str) -> Option<&'static str> {
+    let method = Method::from_bytes(text.as_bytes());
+    (method != Method::Other).then(|| method.as_str())
 }
 
 /// The mirrored headers of one request, copied out: a parsed head shares the connection's read
 /// buffer, and a long answer would pin all of it.
 #[derive(Clone, Debug)]
 pub struct MirrorHead {
-    version: Option<String>,
+    version: Option<Cow<'static, str>>,
     method: Given,
     name: Given,
     params: HeaderMap,
@@ -65,11 +94,12 @@ impl MirrorHead {
     /// Keeps what the body has to confirm.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let version = match Given::of(headers, &VERSION_NAME) {
+        let version = match Given::of(headers, &VERSION_NAME, known_version) {
             Given::Absent => None,
-            Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned()),
+            Given::Known(version) => Some(Cow::Borrowed(version)),
+            Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned().into()),
             // No revision has a comma: equal to nothing, known to nobody.
-            Given::Repeated => Some("repeated, repeated".to_owned()),
+            Given::Repeated => Some(Cow::Borrowed("repeated, repeated")),
         };
         let params = headers
             .iter()
@@ -81,8 +111,8 @@ impl MirrorHead {
             .collect();
         Self {
             version,
-            method: Given::of(headers, &METHOD_NAME),
-            name: Given::of(headers, &NAME_NAME),
+            method: Given::of(headers, &METHOD_NAME, known_method),
+            name: Given::of(headers, &NAME_NAME, |_| None),
             params,
         }
     }
@@ -100,19 +130,15 @@ impl Mirrors for MirrorHead {
     }
 
     fn check(&self, inbound: &Inbound) -> Result<(), WireError> {
-        match &self.method {
+        let method = match &self.method {
             Given::Absent => return Err(mismatch("Mcp-Method header is missing")),
             Given::Repeated => return Err(mismatch("Mcp-Method header is repeated")),
-            Given::Value(value) => {
-                let body = inbound.method_name();
-                if **value != *body.as_bytes() {
-                    return Err(different(
-                        "Mcp-Method",
-                        &String::from_utf8_lossy(value),
-                        &body,
-                    ));
-                }
-            }
+            given @ (Given::Known(_) | Given::Value(_)) => given.as_bytes(),
+        };
+        let body = inbound.method_name();
+        if *method != *body.as_bytes() {
+            let method = String::from_utf8_lossy(method);
+            return Err(different("Mcp-Method", &method, &body));
         }
         let envelope = &inbound.envelope;
         let source = match envelope.method {
@@ -128,8 +154,8 @@ impl Mirrors for MirrorHead {
             // A body without the member is -32602, for which the dispatcher has better words.
             (Given::Absent, None) => Ok(()),
             (Given::Absent, Some(_)) => Err(mismatch("Mcp-Name header is missing")),
-            (Given::Value(value), body) => {
-                let header = sentinel::decode(value).map_err(|_| {
+            (given @ (Given::Known(_) | Given::Value(_)), body) => {
+                let header = sentinel::decode(given.as_bytes()).map_err(|_| {
                     mismatch("Mcp-Name header has invalid characters or invalid Base64")
                 })?;
                 match body {

@@ -42,10 +42,6 @@ pub struct HttpCall {
     state: State,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "every call ends in the largest state; a box for it would be one more allocation for each"
-)]
 pub(super) enum State {
     Reading(Box<Reading>),
     Running(Box<Connected>),
