@@ -27,9 +27,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::pin::pin;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -46,10 +43,9 @@ use mcp_server::types::Revision;
 
 use crate::child::Child;
 use crate::crew::Crew;
-use crate::duplex::Duplex;
 use crate::line::{Led, Line, Yielding};
 use crate::runtime::StdRuntime;
-use crate::system::make_nonblocking;
+use crate::system::{Duplex, Input, Output};
 
 pub use mcp_driver::client::Token;
 pub use mcp_server::proto::client::{
@@ -189,7 +185,7 @@ pub struct Closed {
 }
 
 impl Connection {
-    /// Speaks over a pair of descriptors: a socket and its clone, two pipes. They are made non-blocking.
+    /// Speaks over a pair of descriptors: a socket and its clone, two pipes. On Unix they are made non-blocking.
     ///
     /// `heard` is told what belongs to no answer: progress, changes, log messages, what a legacy server asks, and the end. It
     /// runs on the connection's thread and must not block: put what takes long into a channel.
@@ -198,18 +194,11 @@ impl Connection {
     /// When the descriptors refuse, or a thread cannot be started.
     pub fn over(
         config: Arc<ClientConfig>,
-        reader: impl Into<OwnedFd>,
-        writer: impl Into<OwnedFd>,
+        reader: impl Input,
+        writer: impl Output,
         heard: impl FnMut(ClientEvent<Token>) + Send + 'static,
     ) -> io::Result<Self> {
-        let (reader, writer) = (reader.into(), writer.into());
-        make_nonblocking(&reader)?;
-        make_nonblocking(&writer)?;
-        Self::start(
-            config,
-            Duplex::pair((reader, false), (writer, false)),
-            heard,
-        )
+        Self::start(config, Duplex::pair(reader, writer)?, heard)
     }
 
     /// Connects to a TCP server that speaks the stdio framing.
@@ -221,25 +210,21 @@ impl Connection {
         address: impl ToSocketAddrs,
         heard: impl FnMut(ClientEvent<Token>) + Send + 'static,
     ) -> io::Result<Self> {
-        let socket = TcpStream::connect(address)?;
-        socket.set_nonblocking(true)?;
-        // Messages are small and latency matters; failing to say so is harmless.
-        let _ = socket.set_nodelay(true);
-        Self::start(config, Duplex::socket(socket.into()), heard)
+        Self::start(config, Duplex::tcp(TcpStream::connect(address)?)?, heard)
     }
 
     /// Connects to a Unix socket.
     ///
     /// # Errors
     /// When it cannot be reached, or a thread cannot be started.
+    #[cfg(unix)]
     pub fn unix(
         config: Arc<ClientConfig>,
-        path: impl AsRef<Path>,
+        path: impl AsRef<std::path::Path>,
         heard: impl FnMut(ClientEvent<Token>) + Send + 'static,
     ) -> io::Result<Self> {
-        let socket = UnixStream::connect(path)?;
-        socket.set_nonblocking(true)?;
-        Self::start(config, Duplex::socket(socket.into()), heard)
+        let socket = std::os::unix::net::UnixStream::connect(path)?;
+        Self::start(config, Duplex::unix(socket)?, heard)
     }
 
     /// Starts a server as a child process and speaks to it over its standard streams; its standard error stays as `command` has

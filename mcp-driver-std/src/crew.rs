@@ -4,19 +4,17 @@
 //! Owns the list of connections. Must never touch a byte of theirs, and never look at them while nothing moves.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mcp_driver::{ACCEPT_PAUSE, Ended, is_about_one_peer};
 use mcp_server::proto::time::Instant;
-use rustix::event::PollFlags;
 
-use crate::bell::{Bell, Watch};
 use crate::line::Led;
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
+use crate::system::{Bell, Door, Listener};
 
 /// How much later than its bound a connection that has not ended is given up: its leader must be stuck.
 const GRACE: Duration = Duration::from_millis(250);
@@ -110,18 +108,18 @@ impl<'a> Shift<'a> {
             if self.stopper.is_stopped() && !std::mem::replace(&mut stopping, true) {
                 line.shutdown();
             }
-            self.rest(&mut [], None)?;
+            self.rest(None, |bell, timeout| bell.sleep(timeout))?;
         }
     }
 
     /// Serves what a listener brings, at most `most` connections at once, until it is stopped and the time is over that
     /// `stopping` asks for.
-    pub(crate) fn listen(
+    pub(crate) fn listen<L: Listener>(
         &mut self,
-        listener: BorrowedFd<'_>,
+        door: &Door<L>,
         most: usize,
         stopping: impl FnOnce() -> Duration,
-        mut accept: impl FnMut(&Arc<Crew>) -> io::Result<Arc<dyn Led>>,
+        mut open: impl FnMut(L::Stream, &Arc<Crew>) -> io::Result<Arc<dyn Led>>,
     ) -> io::Result<()> {
         let mut paused: Option<Instant> = None;
         let mut stopping = Some(stopping);
@@ -138,18 +136,15 @@ impl<'a> Shift<'a> {
                 return Ok(());
             }
             paused = paused.filter(|paused| *paused > now);
-            let mut watched = [Watch::new(listener.as_fd(), PollFlags::IN)];
-            let full = self.members.len() >= most.max(1);
-            let count = usize::from(!full && paused.is_none());
-            self.rest(
-                &mut watched[..count],
-                [paused, until].into_iter().flatten().min(),
-            )?;
-            if watched[0].revents.is_empty() {
+            let wanted = self.members.len() < most.max(1) && paused.is_none();
+            let rest = [paused, until].into_iter().flatten().min();
+            let knock = self.rest(rest, |bell, timeout| door.wait(bell, wanted, timeout))?;
+            if !knock {
                 continue;
             }
             let crew = Arc::clone(&self.crew);
-            match accept(&crew).and_then(|line| self.add(line)) {
+            let accepted = door.accept().and_then(|stream| open(stream, &crew));
+            match accepted.and_then(|line| self.add(line)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_about_one_peer(&error) => {}
                 Err(_) => paused = Some(self.runtime.clock.instant() + ACCEPT_PAUSE),
@@ -180,7 +175,7 @@ impl<'a> Shift<'a> {
             if self.members.is_empty() {
                 return Ok(dropped);
             }
-            self.rest(&mut [], Some(until))?;
+            self.rest(Some(until), |bell, timeout| bell.sleep(timeout))?;
         }
     }
 
@@ -208,7 +203,11 @@ impl<'a> Shift<'a> {
     }
 
     /// Sleeps until something is to be done, at most to `until`, and looks after the leaders meanwhile.
-    fn rest(&mut self, watched: &mut [Watch<'_>], until: Option<Instant>) -> io::Result<()> {
+    fn rest<T>(
+        &mut self,
+        until: Option<Instant>,
+        sleep: impl FnOnce(&Arc<Bell>, Option<Duration>) -> io::Result<T>,
+    ) -> io::Result<T> {
         let clock = self.runtime.clock;
         let look = self
             .crew
@@ -217,11 +216,11 @@ impl<'a> Shift<'a> {
             .then(|| *self.next_look.get_or_insert_with(|| clock.instant() + LOOK));
         let until = [look, until].into_iter().flatten().min();
         let timeout = until.map(|until| clock.until(until));
-        self.crew.bell.doze(watched, timeout)?;
+        let woken = sleep(&self.crew.bell, timeout)?;
         if self.next_look.is_some_and(|at| at <= clock.instant()) {
             self.look();
         }
-        Ok(())
+        Ok(woken)
     }
 
     fn look(&mut self) {

@@ -10,11 +10,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use mcp_driver::http::refuse_exposure;
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
-use mcp_driver::http::{notice_silence, refuse_exposure};
 use mcp_driver::{StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::http::{HttpServer, Routes};
@@ -23,10 +22,10 @@ use mcp_server::proto::time::Now;
 use mcp_server::{IntoService, Runtime};
 
 use crate::crew::Shift;
-use crate::duplex::Duplex;
 use crate::line::{Line, Yielding};
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
+use crate::system::{Door, Duplex};
 
 /// Serves Streamable HTTP on a listener until `stopper` says otherwise.
 ///
@@ -55,7 +54,7 @@ pub fn serve_http<S: IntoService>(
     stopper: &Stopper,
 ) -> io::Result<Report> {
     refuse_exposure(listener.local_addr()?, &options)?;
-    listener.set_nonblocking(true)?;
+    let door = Door::new(listener)?;
     let runtime = StdRuntime::with_blocking_threads(options.blocking_threads);
     let service = service.into_service().map_err(io::Error::other)?;
     let bound = service.config().limits().shutdown_bound;
@@ -70,31 +69,17 @@ pub fn serve_http<S: IntoService>(
         routes.end();
         options.lame_duck
     };
-    shift.listen(
-        listener.as_fd(),
-        options.max_connections,
-        stopping,
-        |crew| {
-            let (socket, _) = listener.accept()?;
-            socket.set_nonblocking(true)?;
-            // Answers are small and latency matters; failing to say so is harmless.
-            let _ = socket.set_nodelay(true);
-            notice_silence(&socket, options.write_stall);
-            let machine = HttpConnection::new(Arc::clone(&routes), connection);
-            let duplex = Duplex::socket(socket.into());
-            let line = Line::new(
-                machine,
-                duplex,
-                stream.clone(),
-                runtime.clone(),
-                Arc::clone(crew),
-                1,
-            )?;
-            Ok(Arc::new(line))
-        },
-    )?;
+    shift.listen(&door, options.max_connections, stopping, |socket, crew| {
+        #[cfg(unix)]
+        mcp_driver::http::notice_silence(&socket, options.write_stall);
+        let machine = HttpConnection::new(Arc::clone(&routes), connection);
+        let (duplex, stream) = (Duplex::tcp(socket)?, stream.clone());
+        let crew = Arc::clone(crew);
+        let line = Line::new(machine, duplex, stream, runtime.clone(), crew, 1)?;
+        Ok(Arc::new(line))
+    })?;
     // From now on connections are refused.
-    drop(listener);
+    drop(door);
     routes.server().shutdown();
     shift.drain(bound).map(Report::new)
 }

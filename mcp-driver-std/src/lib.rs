@@ -17,11 +17,9 @@
 
 #![forbid(unsafe_code)]
 
-mod bell;
 mod child;
 pub mod client;
 mod crew;
-mod duplex;
 #[cfg(feature = "http")]
 pub mod http;
 mod line;
@@ -30,7 +28,12 @@ mod run;
 mod runtime;
 mod serve;
 mod stopper;
+#[cfg_attr(unix, path = "poll/mod.rs")]
+#[cfg_attr(not(unix), path = "threads/mod.rs")]
 mod system;
+#[cfg(all(test, unix))]
+#[allow(unreachable_pub, reason = "elsewhere it is what is offered")]
+mod threads;
 mod timers;
 
 pub use mcp_driver::{
@@ -40,5 +43,8 @@ pub use mcp_driver::{
 pub use run::run_http;
 pub use run::{run, run_stdio};
 pub use runtime::StdRuntime;
-pub use serve::{serve_io, serve_io_until, serve_stdio, serve_stdio_until, serve_tcp, serve_unix};
+#[cfg(unix)]
+pub use serve::serve_unix;
+pub use serve::{serve_io, serve_io_until, serve_stdio, serve_stdio_until, serve_tcp};
 pub use stopper::Stopper;
+pub use system::{Input, Output};

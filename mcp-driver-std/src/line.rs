@@ -32,10 +32,9 @@ use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 use mcp_server::{Connection, Job, Machine};
 
-use crate::bell::Bell;
 use crate::crew::Crew;
-use crate::duplex::Duplex;
 use crate::runtime::StdRuntime;
+use crate::system::{Bell, Duplex};
 
 /// How long finished answers may wait for those of the calls that were read together with them.
 const TOGETHER: Duration = Duration::from_micros(500);
@@ -210,8 +209,7 @@ impl<M: Yielding> Line<M> {
             let timeout = live.alarm.at().map(|at| self.runtime.clock.until(at));
             let interest = live.stream.interest();
             drop(state);
-            let told = interest.wait(|watched| self.bell.doze(watched, timeout));
-            drop(interest);
+            let told = interest.wait(&self.bell, timeout);
             state = self.lock();
             if let Some(live) = &mut state.live {
                 // What cannot be waited for cannot be served.

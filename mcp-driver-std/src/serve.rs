@@ -5,21 +5,19 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+#[cfg(unix)]
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_driver::stdio::Channel;
 use mcp_driver::{Ended, ListenOptions, StreamOptions, refuse_remote, seed};
 use mcp_server::{Connection, IntoService, Runtime, Service};
 
 use crate::crew::{Crew, Shift};
-use crate::duplex::Duplex;
 use crate::line::{Led, Line};
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
-use crate::system::make_nonblocking;
+use crate::system::{Door, Duplex, Input, Listener, Output};
 
 /// How many calls are read at most before one of them is run.
 const AHEAD: usize = 16;
@@ -50,15 +48,15 @@ pub fn serve_stdio_until<S: IntoService>(
 
 /// Serves one peer over a pair of descriptors until it ends: a socket and its clone, two pipes.
 ///
-/// The framing is that of the stdio transport: one JSON-RPC message per line. The descriptors are made non-blocking, which
-/// concerns everybody who shares them.
+/// The framing is that of the stdio transport: one JSON-RPC message per line. On Unix the descriptors are made non-blocking,
+/// which concerns everybody who shares them; elsewhere each direction has a thread, which a reader that never ends keeps.
 ///
 /// # Errors
 /// When a thread cannot be started, when the operating system has no randomness, or when the server does not compile.
 pub fn serve_io<S: IntoService>(
     service: S,
-    reader: impl Into<OwnedFd>,
-    writer: impl Into<OwnedFd>,
+    reader: impl Input,
+    writer: impl Output,
 ) -> io::Result<Ended> {
     serve_io_until(
         service,
@@ -76,8 +74,8 @@ pub fn serve_io<S: IntoService>(
 /// When a thread cannot be started, when the operating system has no randomness, or when the server does not compile.
 pub fn serve_io_until<S: IntoService>(
     service: S,
-    reader: impl Into<OwnedFd>,
-    writer: impl Into<OwnedFd>,
+    reader: impl Input,
+    writer: impl Output,
     options: StreamOptions,
     stopper: &Stopper,
 ) -> io::Result<Ended> {
@@ -102,6 +100,7 @@ pub fn serve_tcp<S: IntoService>(
 ///
 /// # Errors
 /// When the server does not compile.
+#[cfg(unix)]
 pub fn serve_unix<S: IntoService>(
     listener: UnixListener,
     service: S,
@@ -123,8 +122,7 @@ impl StdRuntime {
         stopper: &Stopper,
     ) -> io::Result<Ended> {
         let service = service.into_service().map_err(io::Error::other)?;
-        let (input, output) = mcp_driver::stdio::take()?;
-        let stream = Duplex::pair(descriptor(input)?, descriptor(output)?);
+        let stream = Duplex::stdio()?;
         self.serve_one(service, stream, options, stopper)
     }
 
@@ -135,16 +133,13 @@ impl StdRuntime {
     pub fn serve_io<S: IntoService>(
         &self,
         service: S,
-        reader: impl Into<OwnedFd>,
-        writer: impl Into<OwnedFd>,
+        reader: impl Input,
+        writer: impl Output,
         options: StreamOptions,
         stopper: &Stopper,
     ) -> io::Result<Ended> {
         let service = service.into_service().map_err(io::Error::other)?;
-        let (reader, writer) = (reader.into(), writer.into());
-        make_nonblocking(&reader)?;
-        make_nonblocking(&writer)?;
-        let stream = Duplex::pair((reader, false), (writer, false));
+        let stream = Duplex::pair(reader, writer)?;
         self.serve_one(service, stream, options, stopper)
     }
 
@@ -160,20 +155,14 @@ impl StdRuntime {
         stopper: &Stopper,
     ) -> io::Result<()> {
         refuse_remote(listener.local_addr()?, &options)?;
-        listener.set_nonblocking(true)?;
-        self.serve_lines(listener, service, options, stopper, |listener| {
-            let (stream, _) = listener.accept()?;
-            stream.set_nonblocking(true)?;
-            // Answers are small and latency matters; failing to say so is harmless.
-            let _ = stream.set_nodelay(true);
-            Ok(stream.into())
-        })
+        self.serve_lines(listener, service, options, stopper, Duplex::tcp)
     }
 
     /// [`serve_unix`] with the handlers of this runtime.
     ///
     /// # Errors
     /// The same.
+    #[cfg(unix)]
     pub fn serve_unix<S: IntoService>(
         &self,
         listener: UnixListener,
@@ -181,12 +170,7 @@ impl StdRuntime {
         options: ListenOptions,
         stopper: &Stopper,
     ) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        self.serve_lines(listener, service, options, stopper, |listener| {
-            let (stream, _) = listener.accept()?;
-            stream.set_nonblocking(true)?;
-            Ok(stream.into())
-        })
+        self.serve_lines(listener, service, options, stopper, Duplex::unix)
     }
 
     fn serve_one(
@@ -201,25 +185,25 @@ impl StdRuntime {
         shift.serve(line)
     }
 
-    fn serve_lines<S: IntoService, L: AsFd>(
+    fn serve_lines<S: IntoService, L: Listener>(
         &self,
         listener: L,
         service: S,
         options: ListenOptions,
         stopper: &Stopper,
-        accept: impl Fn(&L) -> io::Result<OwnedFd>,
+        duplex: impl Fn(L::Stream) -> io::Result<Duplex>,
     ) -> io::Result<()> {
         let service = service.into_service().map_err(io::Error::other)?;
         let bound = service.config().limits().shutdown_bound;
+        let door = Door::new(listener)?;
         let mut shift = Shift::new(self, stopper)?;
         let at_once = || Duration::ZERO;
-        let listening = listener.as_fd();
-        shift.listen(listening, options.max_connections, at_once, |crew| {
-            let stream = Duplex::socket(accept(&listener)?);
+        shift.listen(&door, options.max_connections, at_once, |stream, crew| {
+            let stream = duplex(stream)?;
             self.line(service.clone(), stream, options.stream.clone(), crew)
         })?;
         // From now on connections are refused.
-        drop(listener);
+        drop(door);
         shift.drain(bound).map(drop)
     }
 
@@ -237,18 +221,5 @@ impl StdRuntime {
         let crew = Arc::clone(crew);
         let line = Line::new(connection, stream, options, self.clone(), crew, ahead)?;
         Ok(Arc::new(line))
-    }
-}
-
-/// The descriptor, and whether it blocks.
-fn descriptor(channel: Channel) -> io::Result<(OwnedFd, bool)> {
-    match channel {
-        Channel::Pipe(fd) => Ok((fd, false)),
-        Channel::Socket(socket) => Ok((socket.into(), false)),
-        Channel::Blocking(file) => Ok((file.into(), true)),
-        other => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("{other:?}"),
-        )),
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::bell::Bell;
+use crate::system::Bell;
 
 const SERVE: u8 = 0;
 const STOP: u8 = 1;

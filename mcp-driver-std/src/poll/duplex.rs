@@ -6,17 +6,22 @@
 
 use std::fs::File;
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use mcp_driver::stdio::Channel;
 use mcp_driver::{Scratch, Stream, write_from};
 use mcp_server::proto::outbox::Outbox;
 use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 
-use crate::bell::Watch;
+use super::bell::{Bell, Watch};
+use super::make_nonblocking;
 
 /// What a pipe that says that it is ready takes without blocking: `PIPE_BUF` of POSIX is at least 512, and 4096 where it
 /// matters.
@@ -91,18 +96,44 @@ impl Half {
 }
 
 impl Duplex {
-    /// Of one descriptor that does not block, for both directions.
-    pub(crate) fn socket(socket: OwnedFd) -> Self {
+    /// The process's own.
+    pub(crate) fn stdio() -> io::Result<Self> {
+        let (input, output) = mcp_driver::stdio::take()?;
+        let ((input, input_blocks), (output, output_blocks)) =
+            (descriptor(input)?, descriptor(output)?);
+        let output = Output::Own(output.into());
+        Ok(Self::of(
+            input.into(),
+            output,
+            [input_blocks, output_blocks],
+        ))
+    }
+
+    /// A socket, for both directions.
+    pub(crate) fn tcp(socket: TcpStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        // Messages are small and latency matters; failing to say so is harmless.
+        let _ = socket.set_nodelay(true);
+        Ok(Self::socket(socket.into()))
+    }
+
+    /// A socket, for both directions.
+    pub(crate) fn unix(socket: UnixStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self::socket(socket.into()))
+    }
+
+    fn socket(socket: OwnedFd) -> Self {
         Self::of(socket.into(), Output::Same, [false; 2])
     }
 
-    /// Of descriptors that do not block, or of which it is said that they do.
-    pub(crate) fn pair(input: (OwnedFd, bool), output: (OwnedFd, bool)) -> Self {
-        Self::of(
-            input.0.into(),
-            Output::Own(output.0.into()),
-            [input.1, output.1],
-        )
+    /// Any two descriptors.
+    pub(crate) fn pair(input: impl Into<OwnedFd>, output: impl Into<OwnedFd>) -> io::Result<Self> {
+        let (input, output) = (input.into(), output.into());
+        make_nonblocking(&input)?;
+        make_nonblocking(&output)?;
+        let output = Output::Own(output.into());
+        Ok(Self::of(input.into(), output, [false; 2]))
     }
 
     fn of(input: File, output: Output, blocking: [bool; 2]) -> Self {
@@ -161,11 +192,9 @@ pub(crate) struct Told {
 }
 
 impl Interest {
-    /// Waits for the descriptors by way of `doze`.
-    pub(crate) fn wait(
-        &self,
-        doze: impl FnOnce(&mut [Watch<'_>]) -> io::Result<()>,
-    ) -> io::Result<Told> {
+    /// Sleeps until the bell rings, one of the descriptors is ready, or the time is over.
+    pub(crate) fn wait(self, bell: &Bell, timeout: Option<Duration>) -> io::Result<Told> {
+        let doze = |watched: &mut [Watch<'_>]| bell.doze(watched, timeout);
         let writing = if self.write {
             PollFlags::OUT
         } else {
@@ -273,5 +302,18 @@ impl Stream for Duplex {
             }
             Err(error) => Poll::Ready(Err(error.into())),
         }
+    }
+}
+
+/// The descriptor, and whether it blocks.
+fn descriptor(channel: Channel) -> io::Result<(OwnedFd, bool)> {
+    match channel {
+        Channel::Pipe(fd) => Ok((fd, false)),
+        Channel::Socket(socket) => Ok((socket.into(), false)),
+        Channel::Blocking(file) => Ok((file.into(), true)),
+        other => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("{other:?}"),
+        )),
     }
 }

@@ -29,19 +29,19 @@ const RUNG: u8 = 2;
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many descriptors one sleep can wait for beside the bell.
-pub(crate) const WATCHED: usize = 2;
+pub(super) const WATCHED: usize = 2;
 
 /// One descriptor to wait for, and what came of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Watch<'a> {
-    pub(crate) fd: BorrowedFd<'a>,
+pub(super) struct Watch<'a> {
+    pub(super) fd: BorrowedFd<'a>,
     /// With no event at all, errors and hang-ups are still told.
-    pub(crate) events: PollFlags,
-    pub(crate) revents: PollFlags,
+    pub(super) events: PollFlags,
+    pub(super) revents: PollFlags,
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) const fn new(fd: BorrowedFd<'a>, events: PollFlags) -> Self {
+    pub(super) const fn new(fd: BorrowedFd<'a>, events: PollFlags) -> Self {
         Self {
             fd,
             events,
@@ -75,8 +75,8 @@ impl Bell {
     pub(crate) fn new() -> io::Result<Self> {
         let (ears, mouth) = io::pipe()?;
         let (ears, mouth) = (OwnedFd::from(ears), OwnedFd::from(mouth));
-        crate::system::make_nonblocking(&ears)?;
-        crate::system::make_nonblocking(&mouth)?;
+        super::make_nonblocking(&ears)?;
+        super::make_nonblocking(&mouth)?;
         Ok(Self {
             state: AtomicU8::new(AWAKE),
             ears,
@@ -102,9 +102,14 @@ impl Bell {
         }
     }
 
+    /// Sleeps until it is rung, or for `timeout`. Only one thread may sleep here at a time.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.doze(&mut [], timeout)
+    }
+
     /// Sleeps until it is rung, until something that is watched happens, or for `timeout`. Only one thread may sleep here
     /// at a time.
-    pub(crate) fn doze(
+    pub(super) fn doze(
         &self,
         watched: &mut [Watch<'_>],
         timeout: Option<Duration>,
