@@ -46,7 +46,8 @@ fn a_connection_is_served_by_threads_that_block() {
     let mut client = TcpStream::connect(address).unwrap();
     let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
     for id in 0..100 {
-        writeln!(client, r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#).unwrap();
+        let ping = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n");
+        client.write_all(ping.as_bytes()).unwrap();
         let line = lines.next().unwrap().unwrap();
         assert_eq!(
             line,
