@@ -4,7 +4,7 @@
 //! unless somebody said so.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,21 +88,4 @@ impl Driver {
         let door = Listening::new(listener, endpoint, self.runtime.clock());
         self.add_listener(Box::new(door), options.max_connections)
     }
-}
-
-/// Binds a listener for [`Driver::serve_http`], with a backlog for many; `address` is `HOST:PORT`.
-pub(crate) fn bind(address: &str) -> io::Result<TcpListener> {
-    let bound = address.to_socket_addrs().and_then(|addresses| {
-        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match mio::net::TcpListener::bind(address) {
-                Ok(listener) => return Ok(listener.into()),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
-    });
-    bound.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use mcp_driver::arguments::{ServeHttp, serve_as_asked};
+use mcp_driver::arguments;
 #[cfg(feature = "http")]
 use mcp_driver::http::ServeOptions;
 use mcp_server::IntoService;
@@ -35,24 +35,16 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
 
 /// Like [`run`], with options: a server with blocking handlers gives them a pool.
 pub fn run_with<S: IntoService>(server: S, options: LoopOptions) -> ExitCode {
+    let stdio = |service| stdio_on(minding_signals(options.clone())?, service);
     #[cfg(feature = "http")]
-    let loop_options = options.clone();
-    #[cfg(feature = "http")]
-    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
-        let options = ServeOptions::default();
-        let path = options.path.clone();
-        let event_loop = minding_signals(loop_options)?;
-        http_on(event_loop, service, address, options, |address| {
-            eprintln!("serving MCP at http://{address}{path}");
+    {
+        arguments::serve_as_asked(server, stdio, |service, address, serve, announce| {
+            let event_loop = minding_signals(options.clone())?;
+            http_on(event_loop, service, address, serve, announce)
         })
-    }));
+    }
     #[cfg(not(feature = "http"))]
-    let http: Option<ServeHttp<'_>> = None;
-    serve_as_asked(
-        server,
-        |service| stdio_on(minding_signals(options)?, service),
-        http,
-    )
+    arguments::serve_stdio_as_asked(server, stdio)
 }
 
 /// Serves standard input and output until the client goes away or a signal comes. Blocks.
@@ -108,8 +100,7 @@ fn http_on(
     options: ServeOptions,
     announce: impl FnOnce(SocketAddr),
 ) -> io::Result<()> {
-    let listener = crate::http::bind(address)?;
-    let address = listener.local_addr()?;
+    let (listener, address) = mcp_driver::http::bind(address, &options)?;
     event_loop.driver().serve_http(listener, server, options)?;
     announce(address);
     event_loop.run()

@@ -22,7 +22,6 @@
 //! # std::io::Result::Ok(())
 //! ```
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -37,13 +36,11 @@ use mcp_driver::client::{ClientConnection, ClientHandle};
 use mcp_driver::{Ended, StreamOptions};
 use mcp_server::proto::error::WireError;
 use mcp_server::proto::id::{CallId, RequestId};
-use mcp_server::proto::outbox::Outbox;
-use mcp_server::proto::time::Now;
 use mcp_server::types::Revision;
 
 use crate::child::Child;
 use crate::crew::Crew;
-use crate::line::{Led, Line, Yielding};
+use crate::line::{InPlace, Led, Line};
 use crate::runtime::StdRuntime;
 use crate::system::{Duplex, Input, Output};
 
@@ -324,22 +321,4 @@ impl fmt::Debug for Connection {
 }
 
 /// It has no handlers.
-impl<F: FnMut(ClientEvent<Token>) + Send + 'static> Yielding for ClientConnection<F> {
-    type Job = Infallible;
-
-    fn defer(&mut self, _: usize) {}
-
-    fn take_job(&mut self) -> Option<Infallible> {
-        None
-    }
-
-    fn run(job: &mut Infallible, _: Now) {
-        match *job {}
-    }
-
-    fn put_back(&mut self, job: Infallible, _: Now, _: &mut Outbox) {
-        match job {}
-    }
-
-    fn attend(&mut self) {}
-}
+impl<F: FnMut(ClientEvent<Token>) + Send + 'static> InPlace for ClientConnection<F> {}

@@ -7,7 +7,6 @@
 //! client asks next; what bounds them is [`ServeOptions::max_connections`]. A connection without a request costs a thread
 //! that sleeps.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,12 +16,10 @@ pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
 use mcp_driver::{StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::http::{HttpServer, Routes};
-use mcp_server::proto::outbox::Outbox;
-use mcp_server::proto::time::Now;
 use mcp_server::{IntoService, Runtime};
 
 use crate::crew::Shift;
-use crate::line::{Line, Yielding};
+use crate::line::{InPlace, Line};
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
 use crate::system::{Door, Duplex};
@@ -84,23 +81,4 @@ pub fn serve_http<S: IntoService>(
     shift.drain(bound).map(Report::new)
 }
 
-/// Its handlers run in place.
-impl Yielding for HttpConnection {
-    type Job = Infallible;
-
-    fn defer(&mut self, _: usize) {}
-
-    fn take_job(&mut self) -> Option<Infallible> {
-        None
-    }
-
-    fn run(job: &mut Infallible, _: Now) {
-        match *job {}
-    }
-
-    fn put_back(&mut self, job: Infallible, _: Now, _: &mut Outbox) {
-        match job {}
-    }
-
-    fn attend(&mut self) {}
-}
+impl InPlace for HttpConnection {}

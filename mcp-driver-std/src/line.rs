@@ -22,6 +22,7 @@
 //! needs a permit while it runs, so there are never more stuck threads than permits; beyond, calls wait, while the
 //! connections still read, write, cancel and answer what needs no handler.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -49,6 +50,29 @@ pub(crate) trait Yielding: Machine + Send + 'static {
     fn put_back(&mut self, job: Self::Job, now: Now, out: &mut Outbox);
     /// Jobs that are out take long.
     fn attend(&mut self);
+}
+
+/// A machine whose handlers, if it has any, run where it is polled.
+pub(crate) trait InPlace: Machine + Send + 'static {}
+
+impl<M: InPlace> Yielding for M {
+    type Job = Infallible;
+
+    fn defer(&mut self, _: usize) {}
+
+    fn take_job(&mut self) -> Option<Infallible> {
+        None
+    }
+
+    fn run(job: &mut Infallible, _: Now) {
+        match *job {}
+    }
+
+    fn put_back(&mut self, job: Infallible, _: Now, _: &mut Outbox) {
+        match job {}
+    }
+
+    fn attend(&mut self) {}
 }
 
 impl Yielding for Connection {

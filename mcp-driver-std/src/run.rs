@@ -5,8 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcp_driver::StreamOptions;
-use mcp_driver::arguments::{ServeHttp, serve_as_asked};
+use mcp_driver::{StreamOptions, arguments};
 use mcp_server::IntoService;
 
 use crate::serve::serve_stdio_until;
@@ -26,16 +25,11 @@ use crate::stopper::Stopper;
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
     #[cfg(feature = "http")]
-    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
-        let options = crate::http::ServeOptions::default();
-        let path = options.path.clone();
-        run_http(service, address, options, |address| {
-            eprintln!("serving MCP at http://{address}{path}");
-        })
-    }));
+    {
+        arguments::serve_as_asked(server, run_stdio, run_http)
+    }
     #[cfg(not(feature = "http"))]
-    let http: Option<ServeHttp<'_>> = None;
-    serve_as_asked(server, run_stdio, http)
+    arguments::serve_stdio_as_asked(server, run_stdio)
 }
 
 /// Serves standard input and output until the client goes away or, with the feature `signals`, a signal comes. Blocks.
@@ -62,11 +56,7 @@ pub fn run_http<S: IntoService>(
 ) -> io::Result<()> {
     let stopper = Stopper::new();
     mind_signals(&stopper)?;
-    let listener = std::net::TcpListener::bind(address).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })?;
-    let address = listener.local_addr()?;
-    mcp_driver::http::refuse_exposure(address, &options)?;
+    let (listener, address) = mcp_driver::http::bind(address, &options)?;
     announce(address);
     crate::http::serve_http(listener, server, options, &stopper).map(drop)
 }

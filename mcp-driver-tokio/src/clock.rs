@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mcp_server::proto::time::{Instant, Now};
 use tokio::time::Sleep;
@@ -35,12 +35,7 @@ impl Clock {
     pub fn now(&self) -> Now {
         Now {
             instant: self.instant(),
-            // A wall clock before 1970 is read as 1970: it only makes things expire late.
-            unix_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| {
-                    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-                }),
+            unix_ms: mcp_driver::unix_ms(),
         }
     }
 

@@ -8,9 +8,8 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mcp_driver::arguments::{ServeHttp, serve_as_asked};
-use mcp_driver::{Asked, StreamOptions, until_insisted};
-use mcp_server::{IntoService, Service};
+use mcp_driver::{Asked, StreamOptions, arguments, until_insisted};
+use mcp_server::IntoService;
 
 use crate::signal::Termination;
 
@@ -33,16 +32,11 @@ const RUNTIME_BOUND: Duration = Duration::from_millis(200);
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
     #[cfg(feature = "http")]
-    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
-        let options = crate::http::ServeOptions::default();
-        let path = options.path.clone();
-        run_http(service, address, options, |address| {
-            eprintln!("serving MCP at http://{address}{path}");
-        })
-    }));
+    {
+        arguments::serve_as_asked(server, run_stdio, run_http)
+    }
     #[cfg(not(feature = "http"))]
-    let http: Option<ServeHttp<'_>> = None;
-    serve_as_asked(server, run_stdio, http)
+    arguments::serve_stdio_as_asked(server, run_stdio)
 }
 
 /// Serves standard input and output until the client goes away or a signal
@@ -51,7 +45,7 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
 /// # Errors
 /// When the standard streams cannot be taken or the runtime cannot start.
 pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
-    let service = into_service(server)?;
+    let service = server.into_service().map_err(io::Error::other)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -79,7 +73,7 @@ pub fn run_http<S: IntoService>(
     options: crate::http::ServeOptions,
     announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
-    let service = into_service(server)?;
+    let service = server.into_service().map_err(io::Error::other)?;
     // With one processor there is nothing to hand work to: a scheduler of threads would only cost.
     let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     let mut runtime = if alone {
@@ -105,8 +99,4 @@ async fn minding_signals(serve: impl AsyncFnOnce(Asked) -> io::Result<()>) -> io
     let mut signals = Termination::listen()?;
     let served = until_insisted(async || signals.recv().await, serve).await;
     served.unwrap_or(Ok(()))
-}
-
-fn into_service<S: IntoService>(server: S) -> io::Result<Service> {
-    server.into_service().map_err(io::Error::other)
 }

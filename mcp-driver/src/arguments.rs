@@ -5,17 +5,25 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "http")]
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use mcp_server::{IntoService, Service};
 
 use crate::heap;
+#[cfg(feature = "http")]
+use crate::http::ServeOptions;
 
 /// Where a server is asked to serve HTTP unless an address is named.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
+/// Is told where HTTP is served, once it is.
+#[cfg(feature = "http")]
+pub type Announce = Box<dyn FnOnce(SocketAddr)>;
+
 /// Serves HTTP at an address.
-pub type ServeHttp<'a> = Box<dyn FnOnce(Service, &str) -> io::Result<()> + 'a>;
+type ServeHttp<'a> = Box<dyn FnOnce(Service, &str) -> io::Result<()> + 'a>;
 
 /// Where a server is asked to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +77,34 @@ fn parse(mut arguments: impl Iterator<Item = String>, http: bool) -> Result<Requ
 }
 
 /// Builds `server`, prints its warnings, and serves it as the process's arguments say: nothing or `--stdio` for the
-/// standard streams, `--http [ADDR]` for HTTP, where the driver has it. Messages for people go to stderr.
+/// standard streams, `--http [ADDR]` for HTTP. Messages for people go to stderr, where HTTP is served among them.
 ///
 /// The process is the server's alone, so its allocator is told to keep what one answer has freed for the next one: up to a
 /// mebibyte, where the C library follows such a hint.
+#[cfg(feature = "http")]
 pub fn serve_as_asked<S: IntoService>(
+    server: S,
+    stdio: impl FnOnce(Service) -> io::Result<()>,
+    http: impl FnOnce(Service, &str, ServeOptions, Announce) -> io::Result<()>,
+) -> ExitCode {
+    let http: ServeHttp<'_> = Box::new(|service, address| {
+        let options = ServeOptions::default();
+        let path = options.path.clone();
+        let announce = move |address| eprintln!("serving MCP at http://{address}{path}");
+        http(service, address, options, Box::new(announce))
+    });
+    serve(server, stdio, Some(http))
+}
+
+/// `serve_as_asked`, for a driver without HTTP: the standard streams are all that can be asked for.
+pub fn serve_stdio_as_asked<S: IntoService>(
+    server: S,
+    stdio: impl FnOnce(Service) -> io::Result<()>,
+) -> ExitCode {
+    serve(server, stdio, None)
+}
+
+fn serve<S: IntoService>(
     server: S,
     stdio: impl FnOnce(Service) -> io::Result<()>,
     http: Option<ServeHttp<'_>>,

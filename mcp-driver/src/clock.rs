@@ -50,7 +50,8 @@ impl SystemClock {
 }
 
 /// Milliseconds since 1970. A wall clock before that is read as 1970: it only makes things expire late.
-fn unix_ms() -> u64 {
+#[must_use]
+pub fn unix_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {

@@ -4,7 +4,7 @@
 //! [`HttpOptions`]. Must never let a listener that asks nobody who they are be reached from elsewhere unless somebody said so.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use mcp_server::http::HttpOptions;
@@ -14,6 +14,10 @@ pub use crate::arguments::DEFAULT_ADDRESS;
 
 /// How long the body of a request may take, unless told otherwise.
 pub const BODY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How many connections may wait to be accepted.
+#[cfg(unix)]
+const BACKLOG: i32 = 1024;
 
 /// How a listener is served. Every limit has a safe default.
 #[derive(Debug, Clone)]
@@ -169,6 +173,27 @@ pub fn notice_silence(socket: impl std::os::fd::AsFd, limit: Duration) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = limit;
+}
+
+/// Binds a listener for what the options say, and tells where it listens; `address` is `HOST:PORT`.
+///
+/// # Errors
+/// When the address does not resolve or cannot be bound; the message names it. `PermissionDenied` as [`refuse_exposure`]
+/// says.
+pub fn bind(address: &str, options: &ServeOptions) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?;
+    // A backlog for many. Where it cannot be had, the system's own does.
+    #[cfg(unix)]
+    let _ = rustix::net::listen(&listener, BACKLOG);
+    let bound = listener.local_addr()?;
+    refuse_exposure(bound, options)?;
+    Ok((listener, bound))
+}
+
+/// Why nobody listens at `address`.
+#[must_use]
+pub fn cannot_listen(address: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 /// Refuses a listener that strangers reach and that asks nobody who they are.

@@ -33,7 +33,7 @@ pub mod stdio;
 mod stream;
 mod threads;
 
-pub use clock::{Deadline, SystemClock};
+pub use clock::{Deadline, SystemClock, unix_ms};
 pub use entropy::{NoEntropy, seed};
 pub use insist::{Asked, until_insisted};
 pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};

@@ -6,9 +6,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use mcp_driver::arguments::{ServeHttp, serve_as_asked};
-use mcp_driver::{Asked, StreamOptions, until_insisted};
-use mcp_server::{IntoService, Service};
+use mcp_driver::{Asked, StreamOptions, arguments, until_insisted};
+use mcp_server::IntoService;
 
 use crate::async_io::{AsyncIo, Termination, serve_stdio_until};
 
@@ -26,16 +25,11 @@ use crate::async_io::{AsyncIo, Termination, serve_stdio_until};
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
     #[cfg(feature = "http")]
-    let http: Option<ServeHttp<'_>> = Some(Box::new(|service, address| {
-        let options = crate::http::ServeOptions::default();
-        let path = options.path.clone();
-        run_http(service, address, options, |address| {
-            eprintln!("serving MCP at http://{address}{path}");
-        })
-    }));
+    {
+        arguments::serve_as_asked(server, run_stdio, run_http)
+    }
     #[cfg(not(feature = "http"))]
-    let http: Option<ServeHttp<'_>> = None;
-    serve_as_asked(server, run_stdio, http)
+    arguments::serve_stdio_as_asked(server, run_stdio)
 }
 
 /// Serves standard input and output until the client goes away or a signal comes, on this thread alone. Blocks.
@@ -43,7 +37,7 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
 /// # Errors
 /// When the standard streams cannot be taken or the signals cannot be heard.
 pub fn run_stdio<S: IntoService>(server: S) -> io::Result<()> {
-    let service = into_service(server)?;
+    let service = server.into_service().map_err(io::Error::other)?;
     let smol = AsyncIo::default();
     smol.block_on(minding_signals(async |asked| {
         let options = StreamOptions::default();
@@ -65,14 +59,8 @@ pub fn run_http<S: IntoService>(
     options: crate::http::ServeOptions,
     announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
-    use std::net::TcpListener;
-
-    let service = into_service(server)?;
-    let listener = TcpListener::bind(address).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })?;
-    let address = listener.local_addr()?;
-    mcp_driver::http::refuse_exposure(address, &options)?;
+    let service = server.into_service().map_err(io::Error::other)?;
+    let (listener, address) = mcp_driver::http::bind(address, &options)?;
     let listener = async_io::Async::new(listener)?;
     announce(address);
     let smol = AsyncIo::default();
@@ -98,8 +86,4 @@ async fn minding_signals(serve: impl AsyncFnOnce(Asked) -> io::Result<()>) -> io
     let mut signals = Termination::listen()?;
     let served = until_insisted(async || signals.recv().await, serve).await;
     served.unwrap_or(Ok(()))
-}
-
-fn into_service<S: IntoService>(server: S) -> io::Result<Service> {
-    server.into_service().map_err(io::Error::other)
 }

@@ -45,7 +45,7 @@ pub async fn serve_stdio_until<S: IntoService>(
     let service = service.into_service().map_err(io::Error::other)?;
     let (input, output) = take()?;
     let hang_up = hang_up(&output)?;
-    let (reader, writer) = (reader(input)?, writer(output)?);
+    let (reader, writer) = (waited_for(input)?, waited_for(output)?);
     let runtime = FuturesRuntime::new(platform);
     serve_halves(
         service, &runtime, reader, writer, options, shutdown, hang_up,
@@ -53,31 +53,24 @@ pub async fn serve_stdio_until<S: IntoService>(
     .await
 }
 
-fn reader(channel: Channel) -> io::Result<Pin<Box<dyn AsyncRead + Send>>> {
+/// What is read or written here, each in one direction alone.
+trait Both: AsyncRead + AsyncWrite {}
+
+impl<T: AsyncRead + AsyncWrite> Both for T {}
+
+fn waited_for(channel: Channel) -> io::Result<Pin<Box<dyn Both + Send>>> {
     Ok(match channel {
-        // The description is ours alone and does not block already. The same below.
+        // The description is ours alone and does not block already.
         #[cfg(unix)]
         Channel::Pipe(fd) => Box::pin(Async::new_nonblocking(std::fs::File::from(fd))?),
         #[cfg(unix)]
         Channel::Socket(socket) => Box::pin(Async::new_nonblocking(socket)?),
         Channel::Blocking(file) => Box::pin(Unblock::new(file)),
-        other => return Err(unknown(&other)),
+        other => {
+            let unknown = format!("{other:?}");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, unknown));
+        }
     })
-}
-
-fn writer(channel: Channel) -> io::Result<Pin<Box<dyn AsyncWrite + Send>>> {
-    Ok(match channel {
-        #[cfg(unix)]
-        Channel::Pipe(fd) => Box::pin(Async::new_nonblocking(std::fs::File::from(fd))?),
-        #[cfg(unix)]
-        Channel::Socket(socket) => Box::pin(Async::new_nonblocking(socket)?),
-        Channel::Blocking(file) => Box::pin(Unblock::new(file)),
-        other => return Err(unknown(&other)),
-    })
-}
-
-fn unknown(channel: &Channel) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{channel:?}"))
 }
 
 /// Completes when nobody reads the other end of a pipe any more; never for what cannot tell.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use mcp_driver::http::{Report, ServeOptions, refuse_exposure};
+use mcp_driver::http::{Report, ServeOptions, cannot_listen, refuse_exposure};
 use mcp_server::IntoService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -33,9 +33,8 @@ use crate::runtime::TokioRuntime;
 /// # Errors
 /// When the address does not resolve or cannot be bound; the message names it.
 pub async fn bind(address: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| cannot_listen(address, &error))
 }
 
 /// Serves Streamable HTTP on a listener until `shutdown` completes, HTTP/1.1
