@@ -82,6 +82,7 @@ impl LazySleep {
     }
 
     /// Nothing is armed.
+    #[cfg(feature = "http")]
     pub(crate) const fn is_idle(&self) -> bool {
         self.armed.is_none()
     }

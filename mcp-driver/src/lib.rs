@@ -8,7 +8,7 @@
 //! - [`seed`], [`SystemClock`] and [`Deadline`] for those whose runtime has no entropy, clock or timer of its own;
 //! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
 //! - [`stdio`], which takes the process's standard streams away from everybody else;
-//! - [`ListenOptions`] and, with the feature `http`, [`http::ServeOptions`]: what listeners may take, with safe defaults;
+//! - [`ListenOptions`] and, with the feature `http`, `http::ServeOptions`: what listeners may take, with safe defaults;
 //! - [`arguments`], the command line of a server process, and [`until_insisted`], its end.
 //!
 //! Unless a driver asks for one, it has no threads ([`ThreadReader`], [`ThreadWriter`]), no sockets and no signals, and it decides

@@ -44,13 +44,15 @@ pub enum Mutation {
     MistakeIdentity,
     /// A status is changed before it is judged.
     WrongStatus,
+    /// A replica comes back with another key than the one that it shares.
+    LoseKey,
     /// Something panics.
     Panic,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DuplicateEnding,
         Self::SwallowEnding,
         Self::FrameAfterCancel,
@@ -69,6 +71,7 @@ impl Mutation {
         Self::ForgetPrincipal,
         Self::MistakeIdentity,
         Self::WrongStatus,
+        Self::LoseKey,
         Self::Panic,
     ];
 
@@ -94,6 +97,7 @@ impl Mutation {
             Self::ForgetPrincipal => "forget-principal",
             Self::MistakeIdentity => "mistake-identity",
             Self::WrongStatus => "wrong-status",
+            Self::LoseKey => "lose-key",
             Self::Panic => "panic",
         }
     }
@@ -122,7 +126,9 @@ impl Mutation {
             | Self::Panic => &[LINK, SERVICE, HTTP],
             Self::PhantomEvent | Self::HalfDuplex => &[LINK, SERVICE],
             Self::Falsify | Self::Drift => &[LINK],
-            Self::ForgetPrincipal | Self::MistakeIdentity | Self::WrongStatus => &[HTTP],
+            Self::ForgetPrincipal | Self::MistakeIdentity | Self::WrongStatus | Self::LoseKey => {
+                &[HTTP]
+            }
         }
     }
 
@@ -144,7 +150,7 @@ impl Mutation {
             Self::HalfDuplex => Invariant::Liveness,
             Self::Falsify => Invariant::HonestPeersAgree,
             Self::Drift => Invariant::ModelAgrees,
-            Self::ForgetPrincipal => Invariant::JournalBound,
+            Self::ForgetPrincipal | Self::LoseKey => Invariant::JournalBound,
             Self::WrongStatus => Invariant::WellFormed,
             Self::Panic => Invariant::NeverPanics,
         }

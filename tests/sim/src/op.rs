@@ -70,6 +70,8 @@ verbs! {
     Stale = "stale", 3;
     /// The server goes down gracefully.
     Drain = "drain", 1;
+    /// A server dies, and another one takes its place with the same keys.
+    Restart = "restart", 2;
     /// Bytes leave the client's outbox.
     PumpUp = "pump-up", 8;
     /// Bytes leave the server's outbox.

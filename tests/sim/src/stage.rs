@@ -298,11 +298,17 @@ impl Wake for Flag {
 /// Runs what it is given when it was woken, and only when told to.
 #[derive(Clone, Default)]
 pub struct Tasks {
+    /// Whose tasks are spawned through this handle.
+    owner: usize,
     tasks: Arc<Mutex<VecDeque<Task>>>,
     clock: Arc<Mutex<Clock>>,
 }
 
-type Task = (BoxFuture<()>, Arc<Flag>);
+struct Task {
+    owner: usize,
+    future: BoxFuture<()>,
+    flag: Arc<Flag>,
+}
 
 #[derive(Default)]
 struct Clock {
@@ -353,6 +359,36 @@ impl Tasks {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle that spawns for another process.
+    #[must_use]
+    pub fn of(&self, owner: usize) -> Self {
+        Self {
+            owner,
+            ..self.clone()
+        }
+    }
+
+    /// A process dies, and all that it has spawned with it.
+    pub fn kill(&self, owner: usize) {
+        loop {
+            let mut tasks = self.lock();
+            let (dead, others) = core::mem::take(&mut *tasks)
+                .into_iter()
+                .partition::<VecDeque<_>, _>(|task| task.owner == owner);
+            *tasks = others;
+            drop(tasks);
+            if dead.is_empty() {
+                return;
+            }
+            // Dropping one may spawn another.
+            drop(dead);
+        }
+    }
+
     /// When the first timer fires.
     #[must_use]
     pub fn wakeup(&self) -> Option<u64> {
@@ -372,10 +408,7 @@ impl Tasks {
     /// How many have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.lock().len()
     }
 
     /// Whether all have ended.
@@ -387,31 +420,25 @@ impl Tasks {
     /// Polls those that were woken, once each.
     pub fn run(&self) {
         for _ in 0..self.len() {
-            let task = self
-                .tasks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
-            let Some((mut future, flag)) = task else {
+            let next = self.lock().pop_front();
+            let Some(mut next) = next else {
                 return;
             };
-            if flag.take() {
-                let waker = Waker::from(Arc::clone(&flag));
+            if next.flag.take() {
+                let waker = Waker::from(Arc::clone(&next.flag));
                 let mut cx = task::Context::from_waker(&waker);
-                if future.as_mut().poll(&mut cx).is_ready() {
+                if next.future.as_mut().poll(&mut cx).is_ready() {
                     continue;
                 }
             }
-            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            tasks.push_back((future, flag));
+            self.lock().push_back(next);
         }
     }
 
     /// Whether one of them was woken.
     #[must_use]
     pub fn any_woken(&self) -> bool {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.iter().any(|(_, flag)| flag.is_set())
+        self.lock().iter().any(|task| task.flag.is_set())
     }
 }
 
@@ -425,8 +452,12 @@ impl Runtime for Tasks {
     fn spawn(&self, future: BoxFuture<()>) {
         let flag = Arc::new(Flag::default());
         flag.wake_by_ref();
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.push_back((future, flag));
+        let owner = self.owner;
+        self.lock().push_back(Task {
+            owner,
+            future,
+            flag,
+        });
     }
 
     fn spawn_blocking(&self, work: Blocking) {

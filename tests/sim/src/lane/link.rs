@@ -82,7 +82,7 @@ impl LinkLane {
     pub fn apply(&mut self, world: &mut World, op: Op) -> Checked {
         let (a, b) = (op.a, op.b);
         match op.verb {
-            Verb::Open | Verb::Wall | Verb::Tick | Verb::Jump => {}
+            Verb::Open | Verb::Wall | Verb::Tick | Verb::Jump | Verb::Restart => {}
             Verb::Request => {
                 world.nonce += 1;
                 let nonce = world.nonce;

@@ -75,7 +75,8 @@ fn a_body_that_trickles_is_given_up(case: &Case) {
 
 fn a_connection_that_is_idle_is_closed_and_a_busy_one_is_not(case: &Case) {
     let (server, mut caller) = case.http(&Settings {
-        idle: SHORT,
+        // Long enough for a busy machine to send a request on a connection that it has just opened.
+        idle: Some(500),
         ..Settings::default()
     });
     let request = caller.calling("pend", json!({ "gate": "busy" }));

@@ -138,19 +138,23 @@ impl HttpLane {
         let mut params = errand.params();
         params["_meta"] = json!({"progressToken":errand.id});
         let body = message(errand.id, "tools/call", &params);
-        let expect = Expect::Call {
-            errand,
-            session: Some(session),
-            valid: Validity::Unknown,
+        let expect = if self.is_forgotten(&known) {
+            Expect::Foreign
+        } else {
+            self.needs = Some(session);
+            Expect::Call {
+                errand,
+                session: Some(session),
+                valid: Validity::Unknown,
+            }
         };
-        self.needs = Some(session);
         let replica = self.balanced(&known, b);
         self.begin(world, replica, known.principal, known.post(), &body, expect)
     }
 
     /// Where the balancer sends a request of that session.
     fn balanced(&self, session: &Session, b: u32) -> usize {
-        if self.shared {
+        if self.plant.is_shared() {
             ((b >> 3) & 1) as usize
         } else {
             session.replica
@@ -166,6 +170,7 @@ impl HttpLane {
         b: u32,
     ) -> Checked {
         let good = self.is_good(world, &self.sessions[session]);
+        let forgotten = self.is_forgotten(&self.sessions[session]);
         let mut replica = self.balanced(&self.sessions[session], b);
         let known = &mut self.sessions[session];
         let lost = if resume { known.lost.pop() } else { None };
@@ -181,7 +186,9 @@ impl HttpLane {
             }
         }
         let rest = lost.map(|lost| lost.errand);
-        let expect = if good {
+        let expect = if forgotten {
+            Expect::Foreign
+        } else if good {
             Expect::Stream { rest, session }
         } else {
             Expect::Anything
@@ -196,7 +203,7 @@ impl HttpLane {
             .header("host", "localhost")
             .header("mcp-session-id", &known.id)
             .header("mcp-protocol-version", known.revision);
-        if !self.shared {
+        if !self.plant.is_shared() {
             self.sessions[session].over = true;
         }
         let expect = Expect::Status(&[204, 404, 405, 503]);
@@ -206,7 +213,8 @@ impl HttpLane {
     /// Whether a session must be accepted.
     pub(super) fn is_good(&self, world: &World, session: &Session) -> bool {
         let age = world.unix_ms.saturating_sub(session.minted);
-        !session.over && age + 1000 < self.session_ttl && world.unix_ms >= session.minted
+        let known = !session.over && !self.is_forgotten(session);
+        known && age + 1000 < self.session_ttl && world.unix_ms >= session.minted
     }
 
     /// A notification of a legacy client: a cancellation, mostly.
@@ -309,7 +317,7 @@ impl HttpLane {
         let Some(minted) = self.minted.pop_front() else {
             return Ok(());
         };
-        let replica = if self.shared {
+        let replica = if self.plant.is_shared() {
             (b & 1) as usize
         } else {
             minted.replica
@@ -341,7 +349,7 @@ impl HttpLane {
         let fits = principal == minted.principal
             && errand.tool == minted.errand.tool
             && (errand.n, &errand.plan) == (minted.errand.n, &minted.errand.plan)
-            && (self.shared || replica == minted.replica);
+            && (self.plant.is_shared() || self.replicas[replica].life == minted.life);
         let errand = Errand {
             id: world.nonce,
             ..errand.clone()
@@ -369,7 +377,7 @@ impl HttpLane {
             return Ok(());
         };
         let (mut replica, mut principal) = (known.replica, known.principal);
-        if self.shared || b & 1 == 0 {
+        if self.plant.is_shared() || b & 1 == 0 {
             principal = (principal + 1 + (b >> 8) as usize % 2) % PRINCIPALS.len();
         } else {
             replica = 1 - replica;
@@ -400,7 +408,7 @@ impl HttpLane {
             0 | 1 => principal = (principal + 1 + (b >> 8) as usize % 2) % PRINCIPALS.len(),
             2 => errand.tool = if errand.tool == "act" { "other" } else { "act" },
             3 => errand.n += 1,
-            4 if !self.shared => replica = 1 - replica,
+            4 if !self.plant.is_shared() => replica = 1 - replica,
             _ => {
                 let mut text = minted
                     .state

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::super::World;
 use super::super::wire::at;
 use super::HttpLane;
-use super::facts::{Exchange, Expect, Lost, PRINCIPALS, Phase, Session};
+use super::facts::{Exchange, Expect, PRINCIPALS, Phase, Session};
 use crate::failure::{Checked, require};
 use crate::mutation::Mutation;
 use crate::stage::Flag;
@@ -277,6 +277,11 @@ impl HttpLane {
             Expect::Anything => &[200, 202, 204, 400, 404, 405, 406, 503],
         };
         require!(
+            status != 404 || exchange.needs.is_none() || allowed.contains(&404),
+            JournalBound,
+            "a good session was refused"
+        );
+        require!(
             allowed.contains(&status),
             WellFormed,
             "{:?} was answered with {status}",
@@ -296,6 +301,7 @@ impl HttpLane {
                 principal: *principal,
                 revision,
                 minted: exchange.read,
+                life: self.replicas[exchange.replica].life,
                 over: false,
                 lost: Vec::new(),
             };
@@ -396,19 +402,10 @@ impl HttpLane {
                 // A legacy call may be gone on without its stream, cancelled, or its session over.
                 let answered = exchange.answered || exchange.cancelled || session.is_some();
                 require!(answered, EndsExactlyOnce, "{errand:?} was never answered");
-                if let (Some(session), Some(last), false) =
-                    (session, &exchange.last_event, exchange.answered)
+                if !exchange.answered
+                    && let Some((session, lost)) = exchange.lost()
                 {
-                    let lost = Lost {
-                        last: last.clone(),
-                        errand: errand.clone(),
-                        replica: exchange.replica,
-                    };
-                    let errand_is_lost = !exchange.cancelled;
-                    let session = *session;
-                    if errand_is_lost {
-                        self.sessions[session].lost.push(lost);
-                    }
+                    self.sessions[session].lost.push(lost);
                 }
             }
             Expect::Answer(id) => {
@@ -468,16 +465,14 @@ impl HttpLane {
                 "{errand:?} is a legacy call and ended with its connection"
             ),
         }
-        if let (Some(session), Some(last), false) =
-            (session, &exchange.last_event, exchange.cancelled)
-        {
-            let lost = Lost {
-                last: last.clone(),
-                errand: errand.clone(),
-                replica: exchange.replica,
-            };
-            self.sessions[*session].lost.push(lost);
-        }
+        self.broke_off(&exchange);
         Ok(())
+    }
+
+    /// A connection is lost; where it was the stream of a legacy call, its client may go on elsewhere.
+    pub(super) fn broke_off(&mut self, exchange: &Exchange) {
+        if let Some((session, lost)) = exchange.lost() {
+            self.sessions[session].lost.push(lost);
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) principal: usize,
     pub(super) revision: &'static str,
     pub(super) minted: u64,
+    /// The process that it began on.
+    pub(super) life: usize,
     /// It was deleted.
     pub(super) over: bool,
     /// Where to go on on a stream that broke, and which call it was.
@@ -46,6 +48,8 @@ pub(super) struct Minted {
     pub(super) principal: usize,
     pub(super) errand: Errand,
     pub(super) at: u64,
+    /// The process that it comes from.
+    pub(super) life: usize,
 }
 
 /// A question on a legacy stream.
@@ -149,6 +153,27 @@ pub(super) enum Phase {
     Head,
     Data,
     Over,
+}
+
+impl Exchange {
+    /// The session of a legacy call whose stream broke, and where to go on.
+    pub(super) fn lost(&self) -> Option<(usize, Lost)> {
+        let Expect::Call {
+            errand,
+            session: Some(session),
+            ..
+        } = &self.expect
+        else {
+            return None;
+        };
+        let last = self.last_event.clone().filter(|_| !self.cancelled)?;
+        let lost = Lost {
+            last,
+            errand: errand.clone(),
+            replica: self.replica,
+        };
+        Some((*session, lost))
+    }
 }
 
 impl Errand {

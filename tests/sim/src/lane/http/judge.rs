@@ -282,6 +282,7 @@ impl HttpLane {
                 principal: exchange.principal,
                 errand: errand.clone(),
                 at: world.unix_ms,
+                life: self.replicas[exchange.replica].life,
             };
             self.minted.push_back(minted);
             if self.minted.len() > 16 {

@@ -2,20 +2,19 @@
 //!
 //! Owns the requests under way and what each must be answered with. Heads and bodies arrive in pieces, a
 //! response is polled only when somebody was woken or its time has come, and dropping it is a lost connection.
-//! States of suspended calls are kept, to be used where they were minted for and where they were not.
+//! A replica may die at any moment and come back with nothing but its key. States of suspended calls are kept, to be used where they were minted for and where they were not.
 
 mod client;
 mod exchange;
 mod facts;
 mod judge;
 mod lies;
+mod replica;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use mcp_proto::config::RevisionSet;
-use mcp_server::Service;
-use mcp_server::http::{HttpOptions, HttpServer};
+use mcp_server::http::HttpOptions;
 use mcp_types::Revision;
 
 use super::World;
@@ -27,14 +26,14 @@ use crate::op::{Op, Verb};
 use crate::rng::Rng;
 use crate::stage::{Stage, Tasks};
 use facts::{Exchange, Expect, Minted, Phase, Question, Session, modern};
+use replica::{Plant, Replica};
 
 /// See the module.
 #[derive(Debug)]
 pub struct HttpLane {
     hostile: bool,
     replicas: Vec<Replica>,
-    /// Whether the replicas share their sealing key.
-    shared: bool,
+    plant: Plant,
     max_calls: usize,
     max_streams: usize,
     /// What one session may have in flight and still cancel.
@@ -52,12 +51,6 @@ pub struct HttpLane {
     /// Facts about the request that begins next.
     brings: Option<(bool, u64)>,
     needs: Option<usize>,
-}
-
-#[derive(Debug)]
-struct Replica {
-    server: HttpServer,
-    service: Service,
 }
 
 impl HttpLane {
@@ -78,32 +71,28 @@ impl HttpLane {
         });
         let (stage, tasks) = (Stage::default(), Tasks::default());
         let room = usize::from(world.mutates(Mutation::ExceedLimit)) * 8;
-        let replicas = (0..2_u8)
-            .map(|n| {
-                let key = shared.then_some([configuration as u8; 32]);
-                let service = config.service(&stage, key, 0);
-                let options = HttpOptions::default()
-                    .with_max_calls(max_calls + room)
-                    .with_max_streams(max_streams + room);
-                let seed = [n + 1; 32];
-                let runtime = Arc::new(tasks.clone());
-                Replica {
-                    server: HttpServer::new(service.clone(), options, runtime, seed),
-                    service,
-                }
-            })
-            .collect();
+        let limits = config.server_limits.clone();
+        let mut plant = Plant {
+            config,
+            key: shared.then_some([configuration as u8; 32]),
+            options: HttpOptions::default()
+                .with_max_calls(max_calls + room)
+                .with_max_streams(max_streams + room),
+            stage: stage.clone(),
+            tasks: tasks.clone(),
+            lives: 0,
+        };
         let millis = |d: core::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Self {
-            hostile: config.hostile,
-            replicas,
-            shared,
+            hostile: plant.config.hostile,
+            replicas: vec![plant.start(), plant.start()],
+            plant,
             max_calls,
             max_streams,
-            max_session_calls: config.server_limits.max_calls,
-            state_ttl: millis(config.server_limits.state_ttl),
-            session_ttl: millis(config.server_limits.session_ttl),
-            session_idle: millis(config.server_limits.session_idle) * 1000,
+            max_session_calls: limits.max_calls,
+            state_ttl: millis(limits.state_ttl),
+            session_ttl: millis(limits.session_ttl),
+            session_idle: millis(limits.session_idle) * 1000,
             stage,
             tasks,
             exchanges: Vec::new(),
@@ -160,6 +149,9 @@ impl HttpLane {
                         .for_each(|replica| replica.server.shutdown());
                 }
             }
+            // What goes down does not come back.
+            Verb::Restart if self.closing => {}
+            Verb::Restart => self.restart(world, (a & 1) as usize)?,
             Verb::PumpUp | Verb::RecvUp | Verb::FlowUp | Verb::RunClient => {
                 self.feed(world, a, b)?;
             }

@@ -11,15 +11,62 @@ use mcp_proto::outbox::Outbox;
 use mcp_server::{Connection, Service};
 
 use super::super::World;
+use super::super::config::Config;
 use super::super::watch::{Causes, WireWatch, shown};
 use super::super::wire::{at, told, written};
 use super::ServiceLane;
 use crate::failure::{Checked, require};
 use crate::mutation::Mutation;
-use crate::stage::Flag;
+use crate::stage::{Flag, Stage, Tasks};
+
+/// What every process of a lane is made of.
+#[derive(Debug)]
+pub(super) struct Plant {
+    pub(super) config: Arc<Config>,
+    /// What all of them share. Otherwise each has a key of its own.
+    pub(super) key: Option<[u8; 32]>,
+    /// More calls than it is judged by.
+    pub(super) room: usize,
+    pub(super) stage: Stage,
+    pub(super) tasks: Tasks,
+    /// How many processes were started.
+    pub(super) lives: usize,
+}
+
+impl Plant {
+    pub(super) fn start(&mut self) -> Host {
+        let life = self.lives;
+        self.lives += 1;
+        let service = self.config.service(&self.stage, self.key, self.room);
+        // As fresh as what the system gives each process.
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&(life as u64 + 1).to_le_bytes());
+        let flag = Arc::new(Flag::default());
+        let tasks = Arc::new(self.tasks.of(life));
+        Host {
+            life,
+            connection: Connection::new(service.clone(), tasks, seed),
+            service,
+            input: BytesMut::new(),
+            out: Outbox::new(self.config.server_limits.outbox_high),
+            waker: Waker::from(Arc::clone(&flag)),
+            flag,
+            watch: WireWatch::default(),
+            causes: Causes::default(),
+            dirty: true,
+            reads: false,
+            over: false,
+            done: false,
+            wakeup: None,
+        }
+    }
+}
+
 /// A connection and its driver.
 #[derive(Debug)]
 pub(super) struct Host {
+    /// Which process of all it is.
+    pub(super) life: usize,
     pub(super) service: Service,
     pub(super) connection: Connection,
     pub(super) input: BytesMut,

@@ -3,28 +3,24 @@
 //! Owns what lies between the two ends, and what must hold for both.
 
 mod host;
+mod restart;
 mod user;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::task::Waker;
 
-use bytes::BytesMut;
-use mcp_proto::outbox::Outbox;
-use mcp_server::Connection;
 use serde_json::Value;
 
 use super::client::ClientEnd;
 use super::config::Config;
-use super::watch::{Causes, WireWatch};
 use super::wire::{LARGEST, TURNS, portion, pump};
 use super::{World, lies};
 use crate::failure::{Checked, require};
 use crate::mutation::Mutation;
 use crate::op::{Op, Verb};
 use crate::pipe::Pipe;
-use crate::stage::{Flag, Stage, Tasks};
-use host::Host;
+use crate::stage::{Stage, Tasks};
+use host::{Host, Plant};
 use user::Errand;
 pub use user::{plan, said};
 
@@ -36,6 +32,7 @@ pub struct ServiceLane {
     down: Pipe,
     client: ClientEnd,
     server: Host,
+    plant: Plant,
     stage: Stage,
     tasks: Tasks,
     clean: bool,
@@ -53,29 +50,21 @@ impl ServiceLane {
         let config = Arc::new(Config::new(configuration));
         let (stage, tasks) = (Stage::default(), Tasks::default());
         let room = usize::from(world.mutates(Mutation::ExceedLimit)) * 8;
-        let service = config.service(&stage, None, room);
-        let flag = Arc::new(Flag::default());
-        let seed = [configuration as u8; 32];
+        let mut plant = Plant {
+            config: Arc::clone(&config),
+            key: (configuration & 1 == 0).then_some([configuration as u8; 32]),
+            room,
+            stage: stage.clone(),
+            tasks: tasks.clone(),
+            lives: 0,
+        };
         world.nonce += 1;
         Self {
             up: Pipe::new(config.capacity[0], config.delay[0]),
             down: Pipe::new(config.capacity[1], config.delay[1]),
             client: ClientEnd::new(Arc::clone(&config)),
-            server: Host {
-                connection: Connection::new(service.clone(), Arc::new(tasks.clone()), seed),
-                service,
-                input: BytesMut::new(),
-                out: Outbox::new(config.server_limits.outbox_high),
-                waker: Waker::from(Arc::clone(&flag)),
-                flag,
-                watch: WireWatch::default(),
-                causes: Causes::default(),
-                dirty: true,
-                reads: false,
-                over: false,
-                done: false,
-                wakeup: None,
-            },
+            server: plant.start(),
+            plant,
             stage,
             tasks,
             clean: !config.hostile,
@@ -133,6 +122,7 @@ impl ServiceLane {
                     self.server.dirty = true;
                 }
             }
+            Verb::Restart => self.restart(world)?,
             Verb::PumpUp => self.pump_up(world, portion(a)),
             Verb::PumpDown => self.pump_down(world, portion(a)),
             Verb::RecvUp => self.recv_up(world, portion(a)),
