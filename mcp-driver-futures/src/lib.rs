@@ -43,6 +43,13 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(all(feature = "async-io", feature = "http")),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "what a feature brings is named above all the same"
+    )
+)]
 
 #[cfg(feature = "async-io")]
 mod async_io;

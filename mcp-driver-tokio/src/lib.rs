@@ -13,6 +13,13 @@
 //! - as a whole process that reads its arguments and minds its signals: [`run()`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "http"),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "what a feature brings is named above all the same"
+    )
+)]
 
 mod clock;
 #[cfg(feature = "http")]

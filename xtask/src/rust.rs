@@ -35,7 +35,13 @@ pub(crate) fn lint(run: &Run) -> Outcome {
             ])
             .current_dir(&run.workspace.root),
     );
-    for result in [clippy, minimum_version(&run.workspace), minimum_build(run)] {
+    let bare = process::run(
+        bare_drivers(run, "clippy")
+            .arg("--")
+            .args(["-D", "warnings"]),
+    );
+    let versions = [minimum_version(&run.workspace), minimum_build(run)];
+    for result in [clippy, bare].into_iter().chain(versions) {
         if let Err(error) = &result {
             println!("FAILED: {error}");
         }
@@ -45,7 +51,7 @@ pub(crate) fn lint(run: &Run) -> Outcome {
 }
 
 pub(crate) fn documentation(run: &Run) -> Outcome {
-    Outcome::one(process::run(
+    let whole = process::run(
         Command::new(cargo())
             .args([
                 "doc",
@@ -57,7 +63,33 @@ pub(crate) fn documentation(run: &Run) -> Outcome {
             ])
             .env("RUSTDOCFLAGS", "-D warnings")
             .current_dir(&run.workspace.root),
-    ))
+    );
+    let bare = process::run(
+        bare_drivers(run, "doc")
+            .arg("--no-deps")
+            // Beside the whole documentation, not in place of it.
+            .arg("--target-dir")
+            .arg(run.workspace.target.join("bare"))
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    );
+    Outcome::one(whole.and(bare))
+}
+
+/// The drivers without their default features, which in a build of the workspace somebody always wants.
+fn bare_drivers(run: &Run, subcommand: &str) -> Command {
+    const DRIVERS: [&str; 5] = [
+        "mcp-driver",
+        "mcp-driver-futures",
+        "mcp-driver-mio",
+        "mcp-driver-std",
+        "mcp-driver-tokio",
+    ];
+    let mut command = Command::new(cargo());
+    command
+        .args([subcommand, "--quiet", "--no-default-features"])
+        .args(DRIVERS.map(|name| format!("--package={name}")))
+        .current_dir(&run.workspace.root);
+    command
 }
 
 /// What threads share, in every order of events. Built apart, since the primitives are others.
