@@ -3,11 +3,10 @@
 //! Owns which files are mutated and the version of cargo-mutants, which runs on request only: it takes tens of minutes. What
 //! may survive, and why, is said in `.cargo/mutants.toml`.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::process;
-use crate::tools::{Workspace, cargo};
+use crate::tools::Workspace;
 
 const VERSION: &str = "27.1.0";
 
@@ -47,7 +46,7 @@ pub(crate) fn run(only: &[String]) -> Result<bool, String> {
         ));
     }
     let workspace = Workspace::find()?;
-    let tool = tool(&workspace)?;
+    let tool = workspace.cargo_tool("cargo-mutants", VERSION, &[])?;
     let mut clean = true;
     for (name, package, files) in GROUPS {
         if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
@@ -77,35 +76,4 @@ pub(crate) fn run(only: &[String]) -> Result<bool, String> {
         }
     }
     Ok(clean)
-}
-
-/// cargo-mutants, built from source at a fixed version unless it is there.
-fn tool(workspace: &Workspace) -> Result<PathBuf, String> {
-    let home = workspace.target.join("tools").join("cargo-mutants");
-    let binary = home
-        .join("bin")
-        .join(format!("cargo-mutants{}", std::env::consts::EXE_SUFFIX));
-    if binary.exists() {
-        return Ok(binary);
-    }
-    println!("installing cargo-mutants {VERSION} (a few minutes)");
-    process::run(
-        Command::new(cargo())
-            .args([
-                "install",
-                "--quiet",
-                "--locked",
-                "--debug",
-                "--version",
-                VERSION,
-                "--root",
-            ])
-            .arg(&home)
-            .arg("--target-dir")
-            .arg(home.join("build"))
-            .arg("cargo-mutants"),
-    )?;
-    // Best effort: only disk space is at stake.
-    let _ = std::fs::remove_dir_all(home.join("build"));
-    Ok(binary)
 }

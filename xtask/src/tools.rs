@@ -151,34 +151,37 @@ impl Workspace {
 
     /// cargo-deny, built from source at a fixed version unless it is there.
     pub(crate) fn cargo_deny(&self) -> Result<PathBuf, Absent> {
-        const VERSION: &str = "0.20.2";
-        let home = self.tools().join("cargo-deny");
+        // Without its features: it runs for a second, and builds in about a minute.
+        self.cargo_tool("cargo-deny", "0.20.2", &["--no-default-features"])
+            .map_err(Absent::Broken)
+    }
+
+    /// A tool of cargo's, built from source at a fixed version unless it is there. Unoptimised, which builds three times as
+    /// fast.
+    pub(crate) fn cargo_tool(
+        &self,
+        name: &str,
+        version: &str,
+        options: &[&str],
+    ) -> Result<PathBuf, String> {
+        let home = self.tools().join(name);
         let binary = home
             .join("bin")
-            .join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         if binary.exists() {
             return Ok(binary);
         }
-        println!("installing cargo-deny {VERSION} (about a minute)");
+        println!("installing {name} {version} (a few minutes)");
         process::run(
-            // Unoptimised: it runs for a second, and builds three times as fast.
             Command::new(cargo())
-                .args([
-                    "install",
-                    "--quiet",
-                    "--locked",
-                    "--debug",
-                    "--no-default-features",
-                    "--version",
-                    VERSION,
-                    "--root",
-                ])
+                .args(["install", "--quiet", "--locked", "--debug"])
+                .args(options)
+                .args(["--version", version, "--root"])
                 .arg(&home)
                 .arg("--target-dir")
                 .arg(home.join("build"))
-                .arg("cargo-deny"),
-        )
-        .map_err(Absent::Broken)?;
+                .arg(name),
+        )?;
         // Best effort: only disk space is at stake.
         let _ = fs::remove_dir_all(home.join("build"));
         Ok(binary)
