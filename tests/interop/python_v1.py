@@ -24,57 +24,13 @@ from mcp import ClientSession, McpError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import AnyUrl
+from rows import CITY, ROW_LIMIT, answer_form, exit_code, expect, fail, row, until
 
 logging.disable(logging.CRITICAL)
-
-# One row must never hold up the others for longer than this, in seconds.
-ROW_LIMIT = 20
-
-# Survives JSON, line framing and SSE only if all of them are right.
-CITY = "Zürich\r\nと \u2028 \\ \"🏔\""
-
-failed = 0
-
-
-async def row(name: str, body: Callable[[], Awaitable[None]]) -> None:
-    global failed
-    try:
-        with anyio.fail_after(ROW_LIMIT):
-            await body()
-    except Exception as error:  # noqa: BLE001 - every way to fail is a failed row
-        failed += 1
-        nothing = f"nothing happened for {ROW_LIMIT} s"
-        text = nothing if isinstance(error, TimeoutError) else " ".join(repr(error).split())[:400]
-        print(f"FAIL {name}: {text}")
-    else:
-        print(f"ok {name}")
 
 
 def text_of(result: types.CallToolResult) -> str:
     return " ".join(block.text for block in result.content if isinstance(block, types.TextContent))
-
-
-def expect(condition: object, seen: object) -> None:
-    if not condition:
-        raise AssertionError(f"got {seen!r}")
-
-
-def answer_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """An acceptable answer for any form: its defaults, and something plausible for what is required."""
-    content: dict[str, Any] = {}
-    for name, field in schema.get("properties", {}).items():
-        if "default" in field:
-            content[name] = field["default"]
-        elif name not in schema.get("required", []):
-            continue
-        elif "enum" in field:
-            content[name] = field["enum"][0]
-        elif "oneOf" in field:
-            content[name] = field["oneOf"][0]["const"]
-        else:
-            low = field.get("minimum", 1)
-            content[name] = {"string": "Ada", "integer": low, "number": low, "boolean": True}[field["type"]]
-    return content
 
 
 class Peer:
@@ -110,11 +66,6 @@ class Peer:
     async def notified(self, message: Any) -> None:
         if isinstance(message, types.ServerNotification):
             self.notifications.append(message.root.method)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await anyio.sleep(0.01)
 
 
 async def all_pages(fetch: Callable[..., Awaitable[Any]], items: str) -> tuple[list[Any], int]:
@@ -323,12 +274,10 @@ async def main() -> int:
     try:
         await whole()
     except Exception as error:  # noqa: BLE001
-        global failed
-        failed += 1
-        print(f"FAIL {prefix}/connection: {error!r}")
+        fail(f"{prefix}/connection", repr(error))
     else:
         print(f"ok {prefix}/connection and its end")
-    return 1 if failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

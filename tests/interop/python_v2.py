@@ -25,73 +25,17 @@ import anyio
 import mcp_types as types
 from mcp import Client, MCPDeprecationWarning, MCPError, StdioServerParameters
 from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
+from rows import CITY, ROW_LIMIT, answer_form, exit_code, expect, fail, row, skip, until
 
 # Legacy features are under test on purpose.
 warnings.simplefilter("ignore", MCPDeprecationWarning)
 logging.disable(logging.CRITICAL)
 
-# One row must never hold up the others for longer than this, in seconds.
-ROW_LIMIT = 20
-
-# Survives JSON, line framing and SSE only if all of them are right.
-CITY = "Zürich\r\nと \u2028 \\ \"🏔\""
-
 # (name, `mode` of the client, whether it ends up in the modern era)
 ERAS = [("legacy", "legacy", False), ("probed", "auto", True), ("pinned", "2026-07-28", True)]
 
-failed = 0
-
-
-async def row(name: str, body: Callable[[], Awaitable[None]]) -> None:
-    global failed
-    try:
-        with anyio.fail_after(ROW_LIMIT):
-            await body()
-    except Exception as error:  # noqa: BLE001 - every way to fail is a failed row
-        failed += 1
-        if isinstance(error, TimeoutError):
-            text = f"nothing happened for {ROW_LIMIT} s"
-        else:
-            text = " ".join(repr(error).split())[:400]
-        print(f"FAIL {name}: {text}")
-    else:
-        print(f"ok {name}")
-
-
-def skip(name: str, why: str) -> None:
-    print(f"skip {name}: {why}")
-
-
 def text_of(result: types.CallToolResult) -> str:
     return " ".join(block.text for block in result.content if isinstance(block, types.TextContent))
-
-
-def expect(condition: object, seen: object) -> None:
-    if not condition:
-        raise AssertionError(f"got {seen!r}")
-
-
-def answer_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """An acceptable answer for any form: its defaults, and something plausible for what is required."""
-    content: dict[str, Any] = {}
-    for name, field in schema.get("properties", {}).items():
-        if "default" in field:
-            content[name] = field["default"]
-        elif name not in schema.get("required", []):
-            continue
-        elif "enum" in field:
-            content[name] = field["enum"][0]
-        elif "oneOf" in field:
-            content[name] = field["oneOf"][0]["const"]
-        elif field["type"] == "array":
-            items = field["items"]
-            content[name] = [items["enum"][0] if "enum" in items else items["anyOf"][0]["const"]]
-        else:
-            low = field.get("minimum", 1)
-            formats = {"email": "ada@example.com", "date": "2026-07-28", "uri": "https://example.com/"}
-            text = formats.get(field.get("format", ""), "Ada")
-            content[name] = {"string": text, "integer": low, "number": low, "boolean": True}[field["type"]]
-    return content
 
 
 class Peer:
@@ -138,11 +82,6 @@ class Peer:
 
     def saw(self, method: str) -> bool:
         return any(getattr(message, "method", None) == method for message in self.notifications)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await anyio.sleep(0.01)
 
 
 class Target:
@@ -196,10 +135,8 @@ async def era(target: Target, transport: str, name: str, mode: str, modern: bool
             await rows(target, client, peer, row_name, mode, modern)
             opened = time.monotonic()
     except Exception as error:  # noqa: BLE001
-        global failed
-        failed += 1
         what = "end" if entered else "connect"
-        print(f"FAIL {row_name(what)}: {error!r}")
+        fail(row_name(what), repr(error))
         return
 
     async def ended() -> None:
@@ -534,7 +471,7 @@ async def main() -> int:
     transport = "stdio" if arguments.stdio else "http"
     for name, mode, modern in ERAS:
         await era(target, transport, f"python2-{name}", mode, modern)
-    return 1 if failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":
