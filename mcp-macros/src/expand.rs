@@ -4,7 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{LitStr, Result};
+use syn::{Ident, LitStr, Result};
 
 use crate::function::Function;
 use crate::options::Options;
@@ -48,6 +48,26 @@ pub(crate) fn constructor(
             #build
         }
     }
+}
+
+/// The method of the builder that takes the handler, which runs `call`: `method` itself, or its asynchronous or blocking kind.
+pub(crate) fn handler(
+    function: &Function,
+    method: &str,
+    place: &Place,
+    parameters: &TokenStream,
+    call: &TokenStream,
+) -> TokenStream {
+    let (kind, body) = if function.is_async() {
+        ("_async", quote! { async move { #call } })
+    } else if place.blocking {
+        ("_blocking", quote! { { #call } })
+    } else {
+        ("", quote! { { #call } })
+    };
+    // An outcome that is none is reported where the function says what it returns.
+    let method = Ident::new(&format!("{method}{kind}"), function.output_span());
+    quote! { .#method(|#parameters| #body) }
 }
 
 /// `.title("…")`, `.icon(…)` and `.scopes([…])`.

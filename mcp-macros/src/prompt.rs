@@ -4,9 +4,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, Ident, Result};
+use syn::{Error, Result};
 
-use crate::expand::{Place, common, constructor, name};
+use crate::expand::{Place, common, constructor, handler, name};
 use crate::function::{Function, Param, parse_options};
 use crate::options::Options;
 
@@ -75,15 +75,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters =
         quote! { __arguments: ::mcp_server::Arguments, __context: ::mcp_server::Context };
-    let (method, body) = if function.is_async() {
-        ("get_async", quote! { async move { #call } })
-    } else if place.blocking {
-        ("get_blocking", quote! { { #call } })
-    } else {
-        ("get", quote! { { #call } })
-    };
-    let method = Ident::new(method, function.output_span());
-    let handler = quote! { .#method(|#parameters| #body) };
+    let handler = handler(&function, "get", &place, &parameters, &call);
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Prompt },

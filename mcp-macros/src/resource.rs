@@ -5,9 +5,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, Ident, LitStr, Result};
+use syn::{Error, LitStr, Result};
 
-use crate::expand::{Place, common, constructor, name};
+use crate::expand::{Place, common, constructor, handler, name};
 use crate::function::{Function, Param, parse_options};
 use crate::options::Options;
 
@@ -62,15 +62,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters =
         quote! { __request: ::mcp_server::ReadRequest, __context: ::mcp_server::Context };
-    let (method, body) = if function.is_async() {
-        ("read_async", quote! { async move { #call } })
-    } else if place.blocking {
-        ("read_blocking", quote! { { #call } })
-    } else {
-        ("read", quote! { { #call } })
-    };
-    let method = Ident::new(method, function.output_span());
-    let handler = quote! { .#method(|#parameters| #body) };
+    let handler = handler(&function, "read", &place, &parameters, &call);
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Resource },

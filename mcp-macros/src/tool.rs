@@ -4,9 +4,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Error, Ident, LitStr, Result};
+use syn::{Error, LitStr, Result};
 
-use crate::expand::{Place, common, constructor, name};
+use crate::expand::{Place, common, constructor, handler, name};
 use crate::function::{Argument, Function, Param, parse_options};
 use crate::options::Options;
 
@@ -54,15 +54,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStr
     });
     let spawn = place.spawn.then(|| quote! { .spawn() });
     let parameters = quote! { __arguments: __Arguments, __context: ::mcp_server::Context };
-    let (method, body) = if function.is_async() {
-        ("call_async", quote! { async move { #call } })
-    } else if place.blocking {
-        ("call_blocking", quote! { { #call } })
-    } else {
-        ("call", quote! { { #call } })
-    };
-    let method = Ident::new(method, function.output_span());
-    let handler = quote! { .#method(|#parameters| #body) };
+    let handler = handler(&function, "call", &place, &parameters, &call);
     Ok(constructor(
         &function,
         &quote! { ::mcp_server::Tool },

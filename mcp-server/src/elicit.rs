@@ -126,16 +126,7 @@ impl Context {
         };
         let raw = Ask::new(self, question).await?;
         let raw = core::str::from_utf8(&raw).unwrap_or_default();
-        let answer = form::read(form, raw);
-        let (action, content) = answer.map_err(|problem| AskError::Answer {
-            key: key.to_owned(),
-            problem,
-        })?;
-        Ok(match action {
-            ElicitAction::Accept => Elicited::Accepted(content),
-            ElicitAction::Decline => Elicited::Declined,
-            _ => Elicited::Cancelled,
-        })
+        elicited(key, form::read(form, raw))
     }
 
     /// Asks the user to open a URL, for what must not pass through the client: credentials, payments,
@@ -169,15 +160,7 @@ impl Context {
         };
         let raw = Ask::new(self, question).await?;
         let answer = form::read_action(core::str::from_utf8(&raw).unwrap_or_default());
-        let answer = answer.map_err(|problem| AskError::Answer {
-            key: key.to_owned(),
-            problem,
-        })?;
-        Ok(match answer.action {
-            ElicitAction::Accept => Elicited::Accepted(()),
-            ElicitAction::Decline => Elicited::Declined,
-            _ => Elicited::Cancelled,
-        })
+        elicited(key, answer.map(|answer| (answer.action, ())))
     }
 
     /// Makes sure that the user was sent to a URL before the call goes on; for servers that keep the outcome
@@ -276,4 +259,20 @@ pub fn url_elicitation_required(elicitations: Vec<ElicitRequestUrlParams>) -> Wi
         "the user has to open a URL first",
     )
     .with_data(data)
+}
+
+/// What the user did, out of what the client answered.
+fn elicited<T>(
+    key: &str,
+    answer: Result<(ElicitAction, T), String>,
+) -> Result<Elicited<T>, AskError> {
+    let (action, content) = answer.map_err(|problem| AskError::Answer {
+        key: key.to_owned(),
+        problem,
+    })?;
+    Ok(match action {
+        ElicitAction::Accept => Elicited::Accepted(content),
+        ElicitAction::Decline => Elicited::Declined,
+        _ => Elicited::Cancelled,
+    })
 }
