@@ -12,28 +12,13 @@ use futures_lite::future::zip;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use mcp_driver_futures::http::{HttpOptions, Report, ServeOptions, serve_incoming};
 use mcp_driver_futures::{AsyncIo, ListenAddress, Platform};
-use mcp_server::proto::limits::Limits;
-use mcp_server::{Context, Server, tool};
+use mcp_server::Server;
 use smol::Async;
 
-use common::{Host, call};
-
-/// Sleeps and answers.
-#[tool]
-async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
+use common::{Host, call, hasty, slow};
 
 fn server() -> Server {
     Server::new("http", "1.0.0").tool(slow)
-}
-
-fn hasty() -> Server {
-    server().limits(Limits {
-        shutdown_bound: Duration::from_millis(100),
-        ..Limits::default()
-    })
 }
 
 fn modern(id: u32, ms: u64) -> String {
@@ -108,61 +93,55 @@ async fn with(
     zip(served, client(address, end)).await.0.unwrap()
 }
 
+/// The same as it is by default.
+async fn serving(
+    platform: impl Platform,
+    server: Server,
+    client: impl AsyncFnOnce(SocketAddr, Box<dyn FnOnce()>),
+) -> Report {
+    with(platform, server, ServeOptions::default(), client).await
+}
+
 async fn both_eras_are_served_on_one_connection(platform: impl Platform) {
-    let report = with(
-        platform,
-        server(),
-        ServeOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            client.send(&modern(1, 1)).await;
-            let answer = client.until("slept 1").await;
-            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-            client.send(&initialize()).await;
-            let answer = client.until(r#""protocolVersion":"2025-11-25""#).await;
-            assert!(answer.contains("mcp-session-id: "), "{answer}");
-            client.send(&get("/livez")).await;
-            client.until("ok\n").await;
-            end();
-            assert!(client.is_closed().await);
-        },
-    )
+    let report = serving(platform, server(), async |address, end| {
+        let mut client = Client::connect(address).await;
+        client.send(&modern(1, 1)).await;
+        let answer = client.until("slept 1").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        client.send(&initialize()).await;
+        let answer = client.until(r#""protocolVersion":"2025-11-25""#).await;
+        assert!(answer.contains("mcp-session-id: "), "{answer}");
+        client.send(&get("/livez")).await;
+        client.until("ok\n").await;
+        end();
+        assert!(client.is_closed().await);
+    })
     .await;
     assert_eq!(report.dropped, 0);
 }
 
 async fn a_call_that_runs_at_the_end_is_answered(platform: impl Platform) {
-    let report = with(
-        platform,
-        server(),
-        ServeOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            // Its head is sent when the answer takes too long for one piece: then it is known to run.
-            client.send(&modern(1, 1500)).await;
-            client.until("text/event-stream").await;
-            end();
-            client.until("slept 1500").await;
-            assert!(client.is_closed().await);
-        },
-    )
+    let report = serving(platform, server(), async |address, end| {
+        let mut client = Client::connect(address).await;
+        // Its head is sent when the answer takes too long for one piece: then it is known to run.
+        client.send(&modern(1, 1500)).await;
+        client.until("text/event-stream").await;
+        end();
+        client.until("slept 1500").await;
+        assert!(client.is_closed().await);
+    })
     .await;
     assert_eq!(report.dropped, 0);
 }
 
 async fn the_end_has_a_bound_and_says_who_was_cut_off(platform: impl Platform) {
-    let report = with(
-        platform,
-        hasty(),
-        ServeOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            client.send(&modern(1, 600_000)).await;
-            client.until("text/event-stream").await;
-            end();
-            assert!(!client.until("slept").await.contains("slept"));
-        },
-    )
+    let report = serving(platform, hasty(server()), async |address, end| {
+        let mut client = Client::connect(address).await;
+        client.send(&modern(1, 600_000)).await;
+        client.until("text/event-stream").await;
+        end();
+        assert!(!client.until("slept").await.contains("slept"));
+    })
     .await;
     assert_eq!(report.dropped, 1);
 }
@@ -185,18 +164,13 @@ async fn a_lame_duck_is_not_ready_and_serves(platform: impl Platform) {
 }
 
 async fn foreign_origins_are_refused(platform: impl Platform) {
-    with(
-        platform,
-        server(),
-        ServeOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            let foreign = modern(1, 1).replacen("\r\n", "\r\norigin: https://evil.example\r\n", 1);
-            client.send(&foreign).await;
-            assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 403 "));
-            end();
-        },
-    )
+    serving(platform, server(), async |address, end| {
+        let mut client = Client::connect(address).await;
+        let foreign = modern(1, 1).replacen("\r\n", "\r\norigin: https://evil.example\r\n", 1);
+        client.send(&foreign).await;
+        assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 403 "));
+        end();
+    })
     .await;
 }
 

@@ -5,33 +5,17 @@ mod common;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
 use futures_lite::future::zip;
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use mcp_driver_futures::{AsyncIo, ListenAddress, ListenOptions, Platform, serve_incoming};
-use mcp_server::proto::limits::Limits;
-use mcp_server::{Context, Server, tool};
+use mcp_server::Server;
 use smol::Async;
 
-use common::{DISCOVER, Host, call};
-
-/// Sleeps and answers.
-#[tool]
-async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
+use common::{DISCOVER, Host, call, hasty, slow};
 
 fn server() -> Server {
     Server::new("listen", "1.0.0").tool(slow)
-}
-
-fn hasty() -> Server {
-    server().limits(Limits {
-        shutdown_bound: Duration::from_millis(100),
-        ..Limits::default()
-    })
 }
 
 fn bind() -> (Async<TcpListener>, SocketAddr) {
@@ -82,59 +66,53 @@ async fn with<P: Platform>(
     served.unwrap();
 }
 
+/// The same as it is by default.
+async fn serving(
+    platform: impl Platform,
+    server: Server,
+    client: impl AsyncFnOnce(SocketAddr, Box<dyn FnOnce()>),
+) {
+    with(platform, server, ListenOptions::default(), client).await;
+}
+
 async fn every_connection_is_served_and_none_disturbs_another(platform: impl Platform) {
-    with(
-        platform,
-        server(),
-        ListenOptions::default(),
-        async |address, end| {
-            let mut one = Client::connect(address).await;
-            let mut two = Client::connect(address).await;
-            one.send(&call(1, "slow", r#"{"ms":300}"#)).await;
-            let gone = Client::connect(address).await;
-            drop(gone);
-            two.send(DISCOVER).await;
-            assert!(two.line().await.contains("supportedVersions"));
-            assert!(one.line().await.contains("slept 300"));
-            end();
-            assert!(one.is_closed().await && two.is_closed().await);
-        },
-    )
+    serving(platform, server(), async |address, end| {
+        let mut one = Client::connect(address).await;
+        let mut two = Client::connect(address).await;
+        one.send(&call(1, "slow", r#"{"ms":300}"#)).await;
+        let gone = Client::connect(address).await;
+        drop(gone);
+        two.send(DISCOVER).await;
+        assert!(two.line().await.contains("supportedVersions"));
+        assert!(one.line().await.contains("slept 300"));
+        end();
+        assert!(one.is_closed().await && two.is_closed().await);
+    })
     .await;
 }
 
 async fn a_shutdown_lets_what_runs_finish(platform: impl Platform) {
-    with(
-        platform,
-        server(),
-        ListenOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            client.send(&call(1, "slow", r#"{"ms":300}"#)).await;
-            client.send(DISCOVER).await;
-            client.line().await;
-            end();
-            assert!(client.line().await.contains("slept 300"));
-            assert!(client.is_closed().await);
-        },
-    )
+    serving(platform, server(), async |address, end| {
+        let mut client = Client::connect(address).await;
+        client.send(&call(1, "slow", r#"{"ms":300}"#)).await;
+        client.send(DISCOVER).await;
+        client.line().await;
+        end();
+        assert!(client.line().await.contains("slept 300"));
+        assert!(client.is_closed().await);
+    })
     .await;
 }
 
 async fn a_shutdown_has_a_bound(platform: impl Platform) {
-    with(
-        platform,
-        hasty(),
-        ListenOptions::default(),
-        async |address, end| {
-            let mut client = Client::connect(address).await;
-            client.send(&call(1, "slow", r#"{"ms":600000}"#)).await;
-            client.send(DISCOVER).await;
-            client.line().await;
-            end();
-            assert!(client.is_closed().await);
-        },
-    )
+    serving(platform, hasty(server()), async |address, end| {
+        let mut client = Client::connect(address).await;
+        client.send(&call(1, "slow", r#"{"ms":600000}"#)).await;
+        client.send(DISCOVER).await;
+        client.line().await;
+        end();
+        assert!(client.is_closed().await);
+    })
     .await;
 }
 

@@ -7,18 +7,10 @@ use std::time::Duration;
 use futures_lite::future::zip;
 use futures_lite::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use mcp_driver_futures::{Ended, Platform, StreamOptions, serve_io, serve_io_until};
-use mcp_server::proto::limits::Limits;
 use mcp_server::{Context, Server, tool};
 use mcp_witness::{Conversation, MODERN};
 
-use common::{DISCOVER, INITIALIZE, call};
-
-/// Sleeps and answers.
-#[tool]
-async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
+use common::{DISCOVER, INITIALIZE, call, hasty, slow};
 
 /// Blocks a thread.
 #[tool(blocking)]
@@ -47,13 +39,6 @@ fn server() -> Server {
         .tool(block)
         .tool(spawned)
         .tool(large)
-}
-
-fn hasty() -> Server {
-    server().limits(Limits {
-        shutdown_bound: Duration::from_millis(100),
-        ..Limits::default()
-    })
 }
 
 /// The client's ends of two pipes.
@@ -167,7 +152,7 @@ async fn calls_that_run_at_the_end_of_input_are_answered(platform: impl Platform
 
 async fn the_drain_has_a_bound(platform: impl Platform) {
     let (mut client, reader, writer) = pipes(4096);
-    let served = serve_io(platform, hasty(), reader, writer);
+    let served = serve_io(platform, hasty(server()), reader, writer);
     let (ended, ()) = zip(served, async {
         client.send(&call(1, "slow", r#"{"ms":600000}"#)).await;
         client.close().await;
@@ -178,7 +163,7 @@ async fn the_drain_has_a_bound(platform: impl Platform) {
 
 async fn a_peer_that_reads_nothing_does_not_stretch_the_drain(platform: impl Platform) {
     let (mut client, reader, writer) = pipes(64);
-    let served = serve_io(platform, hasty(), reader, writer);
+    let served = serve_io(platform, hasty(server()), reader, writer);
     let (ended, ()) = zip(served, async {
         client.send(&call(1, "large", r#"{"bytes":100000}"#)).await;
         client.close().await;

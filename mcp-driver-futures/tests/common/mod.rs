@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_lite::future;
 use mcp_driver_futures::{AsyncIo, Platform};
-use mcp_server::BoxFuture;
+use mcp_server::proto::limits::Limits;
+use mcp_server::{BoxFuture, Context, Server, tool};
 
 /// A platform that can run a test.
 pub(crate) trait Host: Platform {
@@ -99,6 +100,21 @@ macro_rules! on_every_platform {
             })+
         }
     };
+}
+
+/// Sleeps and answers.
+#[tool]
+pub(crate) async fn slow(ms: u64, ctx: Context) -> String {
+    ctx.sleep(Duration::from_millis(ms)).await;
+    format!("slept {ms}")
+}
+
+/// The same server, whose connections do not have long to end.
+pub(crate) fn hasty(server: Server) -> Server {
+    server.limits(Limits {
+        shutdown_bound: Duration::from_millis(100),
+        ..Limits::default()
+    })
 }
 
 /// A call of a tool in the words of 2026-07-28.

@@ -10,6 +10,7 @@ use std::task::Waker;
 use mcp_driver::Ended;
 use mcp_server::proto::time::Instant;
 use mio::event::Event;
+use mio::{Registry, Token};
 
 use super::Driver;
 use crate::connection::Driven;
@@ -68,6 +69,30 @@ impl Driver {
         status: Arc<Status>,
         listener: Option<Id>,
     ) -> io::Result<Id> {
+        let (id, registered) = self.insert(|registry, token| {
+            let registered = driven.register(registry, [Side::Input, Side::Output].map(token));
+            status.opened();
+            let content = Content::Connection {
+                driven,
+                status,
+                listener,
+            };
+            (content, registered)
+        })?;
+        if let Err(error) = registered {
+            self.ended(id, Ended::PeerGone);
+            return Err(error);
+        }
+        self.mark(id);
+        self.busy = true;
+        Ok(id)
+    }
+
+    /// Puts something in a slot, and says whether the poll knows of it.
+    fn insert(
+        &mut self,
+        open: impl FnOnce(&Registry, &dyn Fn(Side) -> Token) -> (Content, io::Result<()>),
+    ) -> io::Result<(Id, io::Result<()>)> {
         let Self {
             slots,
             queue,
@@ -77,29 +102,11 @@ impl Driver {
         } = self;
         let mut registered = Ok(());
         let id = slots.insert(|id| {
-            registered = driven.register(
-                registry,
-                [Side::Input, Side::Output].map(|side| tokens.token(id, side)),
-            );
-            status.opened();
-            Slot::new(
-                id,
-                queue,
-                Content::Connection {
-                    driven,
-                    status,
-                    listener,
-                },
-            )
+            let (content, outcome) = open(registry, &|side| tokens.token(id, side));
+            registered = outcome;
+            Slot::new(id, queue, content)
         });
-        let id = id.ok_or_else(no_token)?;
-        if let Err(error) = registered {
-            self.ended(id, Ended::PeerGone);
-            return Err(error);
-        }
-        self.mark(id);
-        self.busy = true;
-        Ok(id)
+        Ok((id.ok_or_else(no_token)?, registered))
     }
 
     pub(crate) fn add_connection(
@@ -120,23 +127,11 @@ impl Driver {
         mut door: Box<dyn Door>,
         max_connections: usize,
     ) -> io::Result<ListenerHandle> {
-        let Self {
-            slots,
-            queue,
-            tokens,
-            registry,
-            ..
-        } = self;
-        let mut registered = Ok(());
-        let id = slots.insert(|id| {
-            registered = door.register(registry, tokens.token(id, Side::Input));
-            Slot::new(
-                id,
-                queue,
-                Content::Listener(Listener::new(door, max_connections)),
-            )
-        });
-        let id = id.ok_or_else(no_token)?;
+        let (id, registered) = self.insert(|registry, token| {
+            let registered = door.register(registry, token(Side::Input));
+            let listener = Listener::new(door, max_connections);
+            (Content::Listener(listener), registered)
+        })?;
         if let Err(error) = registered {
             self.slots.remove(id);
             return Err(error);
