@@ -22,10 +22,10 @@ macro_rules! methods {
             /// The method of that (decoded) name. Case matters.
             #[must_use]
             pub fn from_bytes(name: &[u8]) -> Self {
-                match core::str::from_utf8(name) {
-                    $(Ok($name) => Self::$variant,)+
-                    _ => Self::Other,
-                }
+                $(if name == $name.as_bytes() {
+                    return Self::$variant;
+                })+
+                Self::Other
             }
 
             /// The name, or an empty string for [`Method::Other`].

@@ -8,7 +8,7 @@
 //! that takes neither type gets 406; one that takes JSON alone gets no stream, so no notifications; one
 //! that names the stream type first, or gives it more weight, gets streams.
 
-use ::http::{HeaderMap, header};
+use ::http::{HeaderMap, HeaderValue, header};
 
 /// The answers that a client takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,40 +39,59 @@ impl Accepts {
 /// Reads every `Accept` header of a request.
 #[must_use]
 pub fn accepts(headers: &HeaderMap) -> Accepts {
-    let mut json = Best::default();
-    let mut stream = Best::default();
-    let mut given = false;
-    let mut position = 0;
+    let mut offers = Offers::default();
     for value in headers.get_all(header::ACCEPT) {
-        given = true;
-        // What every conforming client sends.
-        if value == "application/json, text/event-stream" {
-            return Accepts::BOTH;
+        offers.put(value);
+    }
+    offers.accepts()
+}
+
+/// What the `Accept` headers that were seen say about both types.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    /// One of them is what every conforming client sends, which settles it.
+    usual: bool,
+    given: bool,
+    json: Best,
+    stream: Best,
+    position: u32,
+}
+
+impl Offers {
+    pub(super) fn put(&mut self, value: &HeaderValue) {
+        self.given = true;
+        self.usual |= value == "application/json, text/event-stream";
+        if self.usual {
+            return;
         }
         // Bytes beyond ASCII can only stand in quoted parameters that nobody asks about.
-        let Ok(value) = value.to_str() else { continue };
+        let Ok(value) = value.to_str() else { return };
         for range in split_quoted(value, b',') {
             let mut pieces = split_quoted(range, b';');
             let media = pieces.next().unwrap_or_default().trim();
             let weight = pieces.find_map(weight).unwrap_or(FULL_WEIGHT);
-            position += 1;
-            json.offer(media, "application", "json", weight, position);
-            stream.offer(media, "text", "event-stream", weight, position);
+            self.position += 1;
+            self.json
+                .offer(media, "application", "json", weight, self.position);
+            self.stream
+                .offer(media, "text", "event-stream", weight, self.position);
         }
     }
-    if given {
-        Accepts {
-            json: json.weight > 0,
-            stream: stream.weight > 0,
-            prefers_stream: stream.is_preferred_to(&json),
+
+    pub(super) fn accepts(&self) -> Accepts {
+        if self.usual || !self.given {
+            return Accepts::BOTH;
         }
-    } else {
-        Accepts::BOTH
+        Accepts {
+            json: self.json.weight > 0,
+            stream: self.stream.weight > 0,
+            prefers_stream: self.stream.is_preferred_to(&self.json),
+        }
     }
 }
 
 /// The most specific range seen for one type.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Best {
     specificity: u8,
     /// In thousandths; 0 refuses.
@@ -172,21 +191,33 @@ fn split_quoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
 /// `Content-Encoding` besides `identity`. Anything else is 415.
 #[must_use]
 pub fn is_json_body(headers: &HeaderMap) -> bool {
-    let plain = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return false;
     };
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(is_identity)
+        && is_json(value)
+}
+
+/// Whether a `Content-Encoding` leaves the body as it is.
+pub(super) fn is_identity(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"identity")
+}
+
+/// Whether a `Content-Type` is JSON in UTF-8.
+pub(super) fn is_json(value: &HeaderValue) -> bool {
+    if value == "application/json" {
+        return true;
+    }
     let Ok(value) = value.to_str() else {
         return false;
     };
     let mut pieces = split_quoted(value, b';');
     let essence = pieces.next().unwrap_or_default().trim();
-    plain
-        && essence.eq_ignore_ascii_case("application/json")
+    essence.eq_ignore_ascii_case("application/json")
         && pieces.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
                 let value = value.trim().trim_matches('"');

@@ -13,11 +13,12 @@ use alloc::format;
 use alloc::string::String;
 
 use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use ::http::{HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 
-use super::accept::{Accepts, accepts, is_json_body};
+use super::accept::{Accepts, is_json};
 use super::cors;
+use super::fields::{Fields, Once};
 use super::host::{AllowedHosts, host_allowed};
 use super::mirror::MirrorHead;
 use super::origin::{AllowedOrigins, origin_of};
@@ -26,7 +27,8 @@ use crate::legacy::MAX_SESSION_ID;
 /// `MCP-Session-Id` (revisions 2025-03-26 to 2025-11-25).
 pub const SESSION_ID: &str = "mcp-session-id";
 
-static SESSION_NAME: header::HeaderName = header::HeaderName::from_static(SESSION_ID);
+/// `Last-Event-ID`, by which a stream is resumed.
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// `Last-Event-ID`s are ours and short.
 const MAX_EVENT_ID: usize = 128;
@@ -78,12 +80,12 @@ pub enum SessionHeader {
 }
 
 impl SessionHeader {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of(field: Once<'_>) -> Self {
         // Ours are no longer, so a longer one is nobody's.
-        match one(headers, &SESSION_NAME, MAX_SESSION_ID) {
+        match field.text(MAX_SESSION_ID) {
             Ok(None) => Self::Absent,
             Ok(Some(id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic()) => {
-                Self::Given(id)
+                Self::Given(id.into())
             }
             Ok(Some(_)) | Err(()) => Self::Foreign,
         }
@@ -156,7 +158,9 @@ pub fn admit(rules: &HeadRules, parts: &Parts) -> Verdict {
     match parts.method {
         Method::POST => post(rules, parts),
         Method::GET if rules.legacy => get(parts),
-        Method::DELETE if rules.legacy => Verdict::Terminate(SessionHeader::of(&parts.headers)),
+        Method::DELETE if rules.legacy => {
+            Verdict::Terminate(SessionHeader::of(Fields::of(&parts.headers).session))
+        }
         _ => Verdict::Respond(not_allowed(
             rules.methods(),
             "the MCP endpoint does not take this HTTP method",
@@ -165,21 +169,22 @@ pub fn admit(rules: &HeadRules, parts: &Parts) -> Verdict {
 }
 
 fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
-    let headers = &parts.headers;
-    if !is_json_body(headers) {
+    let fields = Fields::of(&parts.headers);
+    let is_json = matches!(fields.content_type, Once::Given(value) if is_json(value));
+    if !is_json || fields.is_encoded {
         return reject(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Content-Type must be application/json in UTF-8, without Content-Encoding",
         );
     }
-    let accepts = accepts(headers);
+    let accepts = fields.accept.accepts();
     if accepts.nothing() {
         return reject(
             StatusCode::NOT_ACCEPTABLE,
             "Accept must list application/json and text/event-stream",
         );
     }
-    let length = match text_of_one(headers, header::CONTENT_LENGTH, 20) {
+    let length = match fields.content_length.text(20) {
         Ok(None) => None,
         // Rust would also read a sign.
         Ok(Some(digits)) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() => {
@@ -193,50 +198,26 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
     }
     Verdict::Read(Posted {
         accepts,
-        mirror: MirrorHead::of(headers),
-        session: SessionHeader::of(headers),
+        mirror: MirrorHead::found(&fields, &parts.headers),
+        session: SessionHeader::of(fields.session),
     })
 }
 
 fn get(parts: &Parts) -> Verdict {
-    if !accepts(&parts.headers).stream {
+    let fields = Fields::of(&parts.headers);
+    if !fields.accept.accepts().stream {
         return reject(
             StatusCode::NOT_ACCEPTABLE,
             "Accept must list text/event-stream",
         );
     }
+    let version = fields.version.text(64).unwrap_or(Some("repeated"));
+    let last_event = fields.last_event.text(MAX_EVENT_ID).unwrap_or(Some(""));
     Verdict::Listen(Opened {
-        session: SessionHeader::of(&parts.headers),
-        version: one(&parts.headers, super::mirror::VERSION, 64)
-            .unwrap_or_else(|()| Some("repeated".into())),
-        last_event: one(&parts.headers, "last-event-id", MAX_EVENT_ID)
-            .unwrap_or_else(|()| Some("".into())),
+        session: SessionHeader::of(fields.session),
+        version: version.map(Into::into),
+        last_event: last_event.map(Into::into),
     })
-}
-
-/// A header that may be there once, as text of at most `max` bytes.
-fn one(
-    headers: &HeaderMap,
-    name: impl header::AsHeaderName,
-    max: usize,
-) -> Result<Option<Box<str>>, ()> {
-    text_of_one(headers, name, max).map(|text| text.map(Into::into))
-}
-
-/// The same, where it is.
-fn text_of_one(
-    headers: &HeaderMap,
-    name: impl header::AsHeaderName,
-    max: usize,
-) -> Result<Option<&str>, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) if value.len() <= max => {
-            value.to_str().map(|text| Some(text.trim())).map_err(|_| ())
-        }
-        _ => Err(()),
-    }
 }
 
 fn reject(status: StatusCode, message: &'static str) -> Verdict {
@@ -397,14 +378,14 @@ mod tests {
     #[test]
     fn only_visible_ascii_of_our_length_can_be_a_session() {
         let of = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
+            let mut headers = ::http::HeaderMap::new();
             for value in values {
                 headers.append(
                     SESSION_ID,
                     HeaderValue::from_bytes(value.as_bytes()).unwrap(),
                 );
             }
-            SessionHeader::of(&headers)
+            SessionHeader::of(Fields::of(&headers).session)
         };
         assert_eq!(of(&[]), SessionHeader::Absent);
         assert_eq!(of(&["abc"]), SessionHeader::Given("abc".into()));

@@ -88,13 +88,16 @@ impl Authority {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let colon = match text.rfind(']') {
-            Some(bracket) => match text.as_bytes().get(bracket + 1) {
+        let colon = if text.starts_with('[') {
+            let bracket = text.rfind(']')?;
+            match text.as_bytes().get(bracket + 1) {
                 None => None,
                 Some(b':') => Some(bracket + 1),
                 Some(_) => return None,
-            },
-            None => text.rfind(':'),
+            }
+        } else {
+            // Nearly always one of the last few.
+            text.bytes().rposition(|byte| byte == b':')
         };
         let (host, port) = match colon {
             None => (text, None),

@@ -11,9 +11,10 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use ::http::{HeaderMap, HeaderName};
+use ::http::HeaderMap;
 use mcp_types::Revision;
 
+use super::fields::{Fields, Once};
 use super::param::PARAM_PREFIX;
 use super::sentinel;
 use crate::error::{HEADER_MISMATCH, WireError};
@@ -28,11 +29,6 @@ pub const METHOD: &str = "mcp-method";
 /// `Mcp-Name`.
 pub const NAME: &str = "mcp-name";
 
-// The same as parsed names: looking one up by its text parses and copies it each time.
-static VERSION_NAME: HeaderName = HeaderName::from_static(VERSION);
-static METHOD_NAME: HeaderName = HeaderName::from_static(METHOD);
-static NAME_NAME: HeaderName = HeaderName::from_static(NAME);
-
 /// One header as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Given {
@@ -44,20 +40,14 @@ enum Given {
 }
 
 impl Given {
-    fn of(
-        headers: &HeaderMap,
-        name: &HeaderName,
-        known: impl FnOnce(&str) -> Option<&'static str>,
-    ) -> Self {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Absent,
-            (Some(value), None) => {
+    fn of(field: Once<'_>, known: impl FnOnce(&[u8]) -> Option<&'static str>) -> Self {
+        match field {
+            Once::Absent => Self::Absent,
+            Once::Given(value) => {
                 let value = value.as_bytes().trim_ascii();
-                let known = core::str::from_utf8(value).ok().and_then(known);
-                known.map_or_else(|| Self::Value(value.into()), Self::Known)
+                known(value).map_or_else(|| Self::Value(value.into()), Self::Known)
             }
-            (Some(_), Some(_)) => Self::Repeated,
+            Once::Repeated => Self::Repeated,
         }
     }
 
@@ -71,12 +61,13 @@ impl Given {
     }
 }
 
-fn known_version(text: &str) -> Option<&'static str> {
+fn known_version(text: &[u8]) -> Option<&'static str> {
+    let text = core::str::from_utf8(text).ok()?;
     Revision::parse(text).map(Revision::as_str)
 }
 
-fn known_method(text: &str) -> Option<&'static str> {
-    let method = Method::from_bytes(text.as_bytes());
+fn known_method(text: &[u8]) -> Option<&'static str> {
+    let method = Method::from_bytes(text);
     (method != Method::Other).then(|| method.as_str())
 }
 
@@ -94,25 +85,27 @@ impl MirrorHead {
     /// Keeps what the body has to confirm.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let version = match Given::of(headers, &VERSION_NAME, known_version) {
+        Self::found(&Fields::of(headers), headers)
+    }
+
+    /// The same of a head that was looked through.
+    pub(super) fn found(fields: &Fields<'_>, headers: &HeaderMap) -> Self {
+        let version = match Given::of(fields.version, known_version) {
             Given::Absent => None,
             Given::Known(version) => Some(Cow::Borrowed(version)),
             Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned().into()),
             // No revision has a comma: equal to nothing, known to nobody.
             Given::Repeated => Some(Cow::Borrowed("repeated, repeated")),
         };
-        let params = headers
-            .iter()
-            .filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
-            .filter_map(|(name, value)| {
-                let copy = ::http::HeaderValue::from_bytes(value.as_bytes()).ok()?;
-                Some((name.clone(), copy))
-            })
-            .collect();
+        let params = if fields.has_params {
+            params(headers)
+        } else {
+            HeaderMap::new()
+        };
         Self {
             version,
-            method: Given::of(headers, &METHOD_NAME, known_method),
-            name: Given::of(headers, &NAME_NAME, |_| None),
+            method: Given::of(fields.method, known_method),
+            name: Given::of(fields.name, |_| None),
             params,
         }
     }
@@ -122,6 +115,18 @@ impl MirrorHead {
     pub const fn params(&self) -> &HeaderMap {
         &self.params
     }
+}
+
+/// A copy of the `Mcp-Param-*` headers.
+fn params(headers: &HeaderMap) -> HeaderMap {
+    headers
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
+        .filter_map(|(name, value)| {
+            let copy = ::http::HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            Some((name.clone(), copy))
+        })
+        .collect()
 }
 
 impl Mirrors for MirrorHead {
@@ -135,8 +140,10 @@ impl Mirrors for MirrorHead {
             Given::Repeated => return Err(mismatch("Mcp-Method header is repeated")),
             given @ (Given::Known(_) | Given::Value(_)) => given.as_bytes(),
         };
-        let body = inbound.method_name();
-        if *method != *body.as_bytes() {
+        let known = inbound.envelope.method;
+        let is_known = known != Method::Other && *method == *known.as_str().as_bytes();
+        if !is_known && *method != *inbound.method_name().as_bytes() {
+            let body = inbound.method_name();
             let method = String::from_utf8_lossy(method);
             return Err(different("Mcp-Method", &method, &body));
         }

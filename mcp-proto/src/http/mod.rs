@@ -14,6 +14,7 @@ pub mod admit;
 pub mod cors;
 mod decimal;
 pub mod exchange;
+mod fields;
 pub mod host;
 pub mod mirror;
 pub mod origin;

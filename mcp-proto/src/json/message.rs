@@ -58,7 +58,9 @@ impl Inbound {
     /// The decoded text of a span that is a JSON string; `None` if it is anything else or nothing.
     #[must_use]
     pub fn string(&self, span: Span) -> Option<Cow<'_, str>> {
-        text::decode_str(self.text(span))
+        // It was scanned: what begins with a quote is one whole string.
+        let contents = self.text(span).strip_prefix('"')?.strip_suffix('"')?;
+        text::decode_contents(contents)
     }
 
     /// A span as a shared slice of the frame; empty for [`Span::NONE`].
