@@ -5,7 +5,8 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, Uri, header, response};
+use http::{HeaderMap, Response, Uri};
+use mcp_server::proto::http::outline::{Content, Outline};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 
@@ -22,16 +23,13 @@ impl HttpConnection {
         &mut self,
         cx: &mut Context<'_>,
         now: Now,
-        head: &response::Parts,
+        head: &Outline,
         out: &mut Outbox,
     ) -> Flow {
         let State::Waiting(mut call) = core::mem::replace(&mut self.state, State::Over) else {
             return Flow::Wait;
         };
-        let is_stream = head
-            .headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let is_stream = head.content() == Content::Stream;
         // A long answer comes in pieces, which need not be joined to know their length.
         let (mut block, mut more) = (Bytes::new(), Vec::new());
         if !is_stream {

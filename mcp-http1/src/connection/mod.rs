@@ -134,7 +134,7 @@ impl HttpConnection {
                 }
             },
             State::Body { .. } => self.body(now, input, out),
-            State::Waiting(call) => match call.poll_head(cx, now) {
+            State::Waiting(call) => match call.poll_outline(cx, now) {
                 Poll::Pending => self.unless_gone(),
                 Poll::Ready(head) => self.respond(cx, now, &head, out),
             },

@@ -25,8 +25,8 @@ mod response;
 mod target;
 
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use http::request::Parts;
-use http::{Method, response::Parts as ResponseParts};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 
@@ -35,6 +35,7 @@ use self::date::Date;
 use self::fields::{Body, Framing};
 use self::head::Search;
 pub use self::refusal::Refusal;
+pub use self::response::ResponseHead;
 use self::response::{Ending, Persistence};
 use crate::limits::Limits;
 
@@ -276,13 +277,14 @@ impl ServerMachine {
     /// Writes the head of the response, once for each request; ignored otherwise. `Content-Length`,
     /// `Transfer-Encoding` and `Date` are the machine's own, and so is `Connection`, of which `close` is obeyed.
     /// Whether a body is to follow: not after HEAD, 204 and 304.
-    pub fn respond(
+    pub fn respond<'a>(
         &mut self,
         now: Now,
-        head: &ResponseParts,
+        head: impl Into<ResponseHead<'a>>,
         length: Length,
         out: &mut Outbox,
     ) -> bool {
+        let head = head.into();
         if self.writing != Writing::Due {
             return false;
         }
@@ -292,7 +294,7 @@ impl ServerMachine {
             Reading::Chunked(_) | Reading::Complete | Reading::Head(_) => false,
         };
         // A client that was not told to go on may or may not send its body: the next request has no certain place.
-        if is_unread || self.expects || response::asks_to_close(&head.headers) {
+        if is_unread || self.expects || head.asks_to_close() {
             self.keep_alive = false;
         }
         let ending = match length {
@@ -364,7 +366,13 @@ impl ServerMachine {
     }
 
     /// Writes a whole response, if one is due.
-    pub fn respond_with(&mut self, now: Now, head: &ResponseParts, body: Bytes, out: &mut Outbox) {
+    pub fn respond_with<'a>(
+        &mut self,
+        now: Now,
+        head: impl Into<ResponseHead<'a>>,
+        body: Bytes,
+        out: &mut Outbox,
+    ) {
         if self.writing != Writing::Due {
             return;
         }

@@ -4,7 +4,8 @@
 //! write what a peer could take for the end of a field.
 
 use http::response::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use mcp_server::proto::http::outline::Outline;
 use mcp_server::proto::outbox::Outbox;
 
 /// How the end of a response's body is found.
@@ -29,10 +30,57 @@ pub(super) enum Persistence {
     Close,
 }
 
+/// A head that is to be written: that of a response of an HTTP library, or an outline.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a> {
+    pub(super) status: StatusCode,
+    /// Fields as they are written. None of them is the machine's.
+    lines: [&'static str; 2],
+    headers: Option<&'a HeaderMap>,
+}
+
+impl<'a> From<&'a Parts> for ResponseHead<'a> {
+    fn from(head: &'a Parts) -> Self {
+        Self {
+            status: head.status,
+            lines: [""; 2],
+            headers: Some(&head.headers),
+        }
+    }
+}
+
+impl<'a> From<&'a Outline> for ResponseHead<'a> {
+    fn from(head: &'a Outline) -> Self {
+        Self {
+            status: head.status(),
+            lines: head.lines(),
+            headers: head.fields(),
+        }
+    }
+}
+
+impl<'a> ResponseHead<'a> {
+    fn headers(self) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+        self.headers.into_iter().flatten()
+    }
+
+    /// Whether the application wants the connection to end.
+    pub(super) fn asks_to_close(self) -> bool {
+        // There are few, and nearly never this one: looking at each is less work than asking for it.
+        self.headers().any(|(name, value)| {
+            *name == header::CONNECTION
+                && value
+                    .as_bytes()
+                    .split(|byte| *byte == b',')
+                    .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+        })
+    }
+}
+
 /// Writes a head.
 pub(super) fn write(
     out: &mut Outbox,
-    head: &Parts,
+    head: ResponseHead<'_>,
     ending: Ending,
     persistence: Persistence,
     date: &[u8; 29],
@@ -47,7 +95,10 @@ pub(super) fn write(
         out.put(reason.as_bytes());
         out.put(b"\r\n");
     }
-    for (name, value) in &head.headers {
+    for line in head.lines {
+        out.put(line.as_bytes());
+    }
+    for (name, value) in head.headers() {
         if matches!(
             *name,
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION | header::DATE
@@ -76,18 +127,6 @@ pub(super) fn write(
     out.put(b"date: ");
     out.put(date);
     out.put(b"\r\n\r\n");
-}
-
-/// Whether the application wants the connection to end.
-pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
-    // There are few, and nearly never this one: looking at each is less work than asking for it.
-    headers.iter().any(|(name, value)| {
-        *name == header::CONNECTION
-            && value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    })
 }
 
 /// Whether a response of this status never has a body (RFC 9110 section 6.4.1).

@@ -13,10 +13,11 @@
 
 use core::time::Duration;
 
-use ::http::{HeaderValue, StatusCode, header, response};
+use ::http::{StatusCode, response};
 use bytes::{Bytes, BytesMut};
 
 use super::accept::Accepts;
+use super::outline::{Content, Outline};
 use crate::frame::sse;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
@@ -84,7 +85,7 @@ pub struct Draining {
 
 #[derive(Debug)]
 struct Answer {
-    head: Option<response::Parts>,
+    head: Option<Outline>,
     out: Outbox,
 }
 
@@ -198,7 +199,7 @@ impl Exchange<Open> {
         let state = &mut self.state;
         if !state.stream && state.accepts.stream {
             state.stream = true;
-            state.answer.head = Some(stream_head());
+            state.answer.head = Some(Outline::new(StatusCode::OK, Content::Stream));
             state
                 .answer
                 .out
@@ -282,7 +283,7 @@ impl Exchange<Open> {
             answer.out.join();
         } else {
             message(&mut answer.out);
-            answer.head = Some(json_head(status, answer.out.len()));
+            answer.head = Some(Outline::new(status, Content::Json(answer.out.len())));
         }
         Exchange {
             state: Draining { answer },
@@ -297,7 +298,7 @@ impl Exchange<Open> {
         let mut answer = self.state.answer;
         answer.out.join();
         if !stream {
-            answer.head = Some(bare_head(StatusCode::ACCEPTED));
+            answer.head = Some(Outline::new(StatusCode::ACCEPTED, Content::Empty));
         }
         Exchange {
             state: Draining { answer },
@@ -306,6 +307,11 @@ impl Exchange<Open> {
 
     /// The head, once, as soon as it is decided.
     pub fn take_head(&mut self) -> Option<response::Parts> {
+        self.take_outline().map(Outline::into_parts)
+    }
+
+    /// The same before it is a map of fields.
+    pub const fn take_outline(&mut self) -> Option<Outline> {
         self.state.answer.head.take()
     }
 
@@ -326,7 +332,7 @@ impl Exchange<Draining> {
         Self {
             state: Draining {
                 answer: Answer {
-                    head: Some(head),
+                    head: Some(head.into()),
                     out,
                 },
             },
@@ -335,6 +341,11 @@ impl Exchange<Draining> {
 
     /// The head, once.
     pub fn take_head(&mut self) -> Option<response::Parts> {
+        self.take_outline().map(Outline::into_parts)
+    }
+
+    /// The same before it is a map of fields.
+    pub const fn take_outline(&mut self) -> Option<Outline> {
         self.state.answer.head.take()
     }
 
@@ -342,41 +353,6 @@ impl Exchange<Draining> {
     pub fn take_data(&mut self) -> Option<Bytes> {
         self.state.answer.out.take_part()
     }
-}
-
-fn bare_head(status: StatusCode) -> response::Parts {
-    let mut head = ::http::Response::new(()).into_parts().0;
-    head.status = status;
-    head.headers
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    head
-}
-
-fn json_head(status: StatusCode, length: usize) -> response::Parts {
-    let mut head = bare_head(status);
-    head.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    head.headers
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    head
-}
-
-fn stream_head() -> response::Parts {
-    let mut head = bare_head(StatusCode::OK);
-    head.headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    head.headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, no-transform"),
-    );
-    // Reverse proxies must not hold events back (streamable-http, "Receiving Messages").
-    head.headers
-        .insert("x-accel-buffering", HeaderValue::from_static("no"));
-    head
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod fields;
 pub mod host;
 pub mod mirror;
 pub mod origin;
+pub mod outline;
 pub mod param;
 pub mod sentinel;
 pub mod status;

@@ -18,6 +18,7 @@ use http::{HeaderName, HeaderValue, Response, header, response};
 use mcp_proto::http::admit::too_large;
 use mcp_proto::http::cors;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
+use mcp_proto::http::outline::Outline;
 use mcp_proto::time::{Instant, Now};
 
 use super::active::Connected;
@@ -122,27 +123,32 @@ impl HttpCall {
 
     /// The head of the response, once it is decided. Drives the call.
     pub fn poll_head(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<response::Parts> {
+        self.poll_outline(cx, now).map(Outline::into_parts)
+    }
+
+    /// Like [`poll_head`](Self::poll_head), for a driver that writes heads itself and needs no map of their fields.
+    pub fn poll_outline(&mut self, cx: &mut Context<'_>, now: Now) -> Poll<Outline> {
         self.drive(cx, now);
         let head = match &mut self.state {
-            State::Draining(exchange) => exchange.take_head(),
-            State::Running(call) => call.exchange().and_then(Exchange::<Open>::take_head),
-            State::Batch(batch) => batch.exchange().and_then(Exchange::<Open>::take_head),
-            State::Subscribed(subscriber) => {
-                subscriber.exchange().and_then(Exchange::<Open>::take_head)
-            }
-            State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_head),
-            State::Pair(stream) => stream.exchange().and_then(Exchange::<Open>::take_head),
+            State::Draining(exchange) => exchange.take_outline(),
+            State::Running(call) => call.exchange().and_then(Exchange::<Open>::take_outline),
+            State::Batch(batch) => batch.exchange().and_then(Exchange::<Open>::take_outline),
+            State::Subscribed(subscriber) => subscriber
+                .exchange()
+                .and_then(Exchange::<Open>::take_outline),
+            State::Streaming(reader) => reader.exchange().and_then(Exchange::<Open>::take_outline),
+            State::Pair(stream) => stream.exchange().and_then(Exchange::<Open>::take_outline),
             State::Reading(_) | State::Over => None,
         };
         let Some(mut head) = head else {
             return Poll::Pending;
         };
-        head.headers.extend(
-            self.extra
-                .drain(..)
-                .map(|(name, value)| (Some(name), value)),
-        );
-        cors::decorate(&mut head.headers, self.origin.as_deref());
+        if !self.extra.is_empty() {
+            let extra = self.extra.drain(..);
+            let extra = extra.map(|(name, value)| (Some(name), value));
+            head.fields_mut().extend(extra);
+        }
+        head.decorate(self.origin.as_deref());
         Poll::Ready(head)
     }
 
