@@ -1,6 +1,6 @@
 //! The loop of one connection, whatever runs on it and whatever waits for it.
 //!
-//! Owns the order of work: machine, write, read, timer, again. Reads, writes, handlers and timers progress in the same
+//! Owns the order of work: read, machine, write, timer, again. Reads, writes, handlers and timers progress in the same
 //! poll, so that none of them waits for another. Must never look inside the bytes, and never drop bytes that it has read
 //! or half of a write: it awaits nothing and polls everything.
 
@@ -120,6 +120,8 @@ pub struct Pump<M> {
     out: Outbox,
     /// Bytes were handed to the stream since its last complete flush.
     unflushed: bool,
+    /// The machine's last word: it wants to hear more.
+    reading: bool,
     input_over: bool,
     write_closed: bool,
     gone: bool,
@@ -138,6 +140,7 @@ impl<M: Machine> Pump<M> {
             options,
             input: BytesMut::new(),
             unflushed: false,
+            reading: false,
             input_over: false,
             write_closed: false,
             gone: false,
@@ -217,12 +220,16 @@ impl<M: Machine> Pump<M> {
             if self.gone {
                 return Poll::Ready(Ended::PeerGone);
             }
+            // First, for what has come is nearly always why this is polled.
+            let was_reading = self.reading;
+            let mut progress = was_reading && self.read(cx, stream);
             let now = alarm.now();
             let demand = self.machine.poll(cx, now, &mut self.input, &mut self.out);
-            let Ok(mut progress) = self.write(cx, stream, now) else {
+            let Ok(wrote) = self.write(cx, stream, now) else {
                 // Nobody hears us any more, so there is nobody to drain for.
                 return Poll::Ready(Ended::PeerGone);
             };
+            progress |= wrote;
             let flushed = !self.has_backlog();
             if demand.done && flushed {
                 return Poll::Ready(self.ending.unwrap_or(Ended::Closed));
@@ -240,9 +247,8 @@ impl<M: Machine> Pump<M> {
                     Poll::Pending => {}
                 }
             }
-            if demand.read && !self.input_over {
-                progress |= self.read(cx, stream);
-            }
+            self.reading = demand.read && !self.input_over;
+            progress |= self.reading && !was_reading;
             alarm.set(match (demand.wakeup, self.stalls_at) {
                 (Some(wakeup), Some(stall)) => Some(wakeup.min(stall)),
                 (wakeup, stall) => wakeup.or(stall),

@@ -198,7 +198,7 @@ impl Reading {
             Step::Run(context) => {
                 let lane = Lane::new(Arc::clone(&self.shared), id, context, Some(token.clone()))
                     .in_batch();
-                let active = self.start(now, inbound, lane, self.extensions.clone());
+                let active = self.start(now, inbound.clone(), lane, self.extensions.clone());
                 active.map(Ok).map_err(|refusal| refusal.error)
             }
         }

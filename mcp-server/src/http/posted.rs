@@ -112,6 +112,15 @@ impl Refusal {
             challenge: None,
         }
     }
+
+    fn answer(self, now: Now, id: &WireId, exchange: Exchange<Open>) -> Answer {
+        let mut answer = Answer::refused(exchange, now, self.origin, Some(id), &self.error);
+        let challenge = self.challenge;
+        answer
+            .extra
+            .extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+        answer
+    }
 }
 
 /// What is needed to answer one request.
@@ -127,12 +136,7 @@ impl Asked {
     }
 
     pub(super) fn refused(self, now: Now, refusal: Refusal) -> Answer {
-        let mut answer = self.refuse(now, refusal.origin, &refusal.error);
-        let challenge = refusal.challenge;
-        answer
-            .extra
-            .extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
-        answer
+        refusal.answer(now, &self.id, self.exchange)
     }
 
     pub(super) fn overloaded(self, now: Now, what: &'static str) -> Answer {
@@ -345,13 +349,17 @@ impl Reading {
         session: Option<SessionToken>,
     ) -> Answer {
         let extensions = core::mem::take(&mut self.extensions);
-        let lane = Lane::new(Arc::clone(&self.shared), asked.id.clone(), context, session);
-        match self.start(now, &asked.inbound, lane, extensions) {
-            Ok(active) => Answer::from_state(State::Running(Box::new(Connected::new(
-                active,
-                asked.exchange,
-            )))),
-            Err(refusal) => asked.refused(now, refusal),
+        let Asked {
+            id,
+            inbound,
+            exchange,
+        } = asked;
+        let lane = Lane::new(Arc::clone(&self.shared), id.clone(), context, session);
+        match self.start(now, inbound, lane, extensions) {
+            Ok(active) => {
+                Answer::from_state(State::Running(Box::new(Connected::new(active, exchange))))
+            }
+            Err(refusal) => refusal.answer(now, &id, exchange),
         }
     }
 
@@ -370,18 +378,18 @@ impl Reading {
     pub(super) fn start(
         &self,
         now: Now,
-        inbound: &Inbound,
+        inbound: Inbound,
         mut lane: Lane,
         extensions: Extensions,
     ) -> Result<Active, Refusal> {
         let shared = &self.shared;
-        self.authorize(inbound)?;
+        self.authorize(&inbound)?;
         let Some(permit) = shared.calls.enter() else {
             let error = judge::overloaded("too many requests are running");
             return Err(Refusal::new(Origin::Overload, error));
         };
         let start = CallStart {
-            inbound: inbound.clone(),
+            inbound,
             context: lane.context.clone(),
             principal: self.principal.clone(),
             extensions: Some(extensions),
