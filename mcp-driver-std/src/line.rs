@@ -265,6 +265,7 @@ impl<M: Yielding> Line<M> {
             return Some((state, !starved));
         };
         if starved {
+            self.runtime.pool.leave(cx.waker());
             live.pump.machine().defer(self.ahead);
         }
         let clock = self.runtime.clock;
@@ -339,6 +340,10 @@ impl<M: Yielding> Line<M> {
     fn end(&self, mut state: Locked<'_, M>, ended: Ended) {
         let live = state.live.take();
         drop(state);
+        if live.as_ref().is_some_and(|live| live.held.is_some()) {
+            let waker = Waker::from(Arc::clone(&self.bell));
+            self.runtime.pool.leave(&waker);
+        }
         drop(live);
         self.ended.get_or_init(|| ended);
         self.crew.ring();

@@ -124,7 +124,8 @@ impl Pool {
         }
     }
 
-    /// A permit, or `waker` is told when it is worth trying again.
+    /// A permit, or `waker` is told when it is worth trying again. Who was told to wait [leaves](Self::leave), whether a
+    /// permit came or the end.
     pub(crate) fn permit(&self, waker: &Waker) -> Option<Permit<'_>> {
         if let Some(permit) = self.try_permit() {
             return Some(permit);
@@ -135,8 +136,29 @@ impl Pool {
             self.0.waiting.fetch_add(1, Ordering::SeqCst);
         }
         drop(state);
-        // One may have come back between the look and the note; the note is harmless then.
-        self.try_permit()
+        // One may have come back between the look and the note.
+        let permit = self.try_permit()?;
+        self.leave(waker);
+        Some(permit)
+    }
+
+    /// A connection waits for no permit any more.
+    pub(crate) fn leave(&self, waker: &Waker) {
+        let mut state = self.lock();
+        let place = state
+            .connections
+            .iter()
+            .position(|known| known.will_wake(waker));
+        let note = place.and_then(|place| state.connections.remove(place));
+        if note.is_some() {
+            self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(state);
+        drop(note);
+        // If it was its turn, it is now the next one's; and there may be room for one more.
+        if self.0.permits.load(Ordering::SeqCst) > 0 && self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.hand_on();
+        }
     }
 
     /// A permit is free and somebody waits for one.
@@ -228,5 +250,62 @@ impl fmt::Debug for Pool {
             .field("permits", &self.0.permits)
             .field("waiting", &self.0.waiting)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Connection(AtomicBool);
+
+    impl Wake for Connection {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    impl Connection {
+        fn new() -> (Arc<Self>, Waker) {
+            let connection = Arc::<Self>::default();
+            (Arc::clone(&connection), connection.into())
+        }
+
+        fn is_woken(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn a_connection_that_ends_while_it_waits_is_forgotten() {
+        let pool = Pool::new(1);
+        let permit = pool.try_permit().unwrap();
+        let (first, first_waker) = Connection::new();
+        let (second, second_waker) = Connection::new();
+        assert!(pool.permit(&first_waker).is_none());
+        assert!(pool.permit(&second_waker).is_none());
+        pool.leave(&first_waker);
+        drop(first_waker);
+        assert_eq!(Arc::strong_count(&first), 1, "nobody holds it");
+        drop(permit);
+        assert!(second.is_woken() && !first.is_woken());
+    }
+
+    #[test]
+    fn a_connection_that_ends_when_its_turn_comes_hands_it_on() {
+        let pool = Pool::new(1);
+        let permit = pool.try_permit().unwrap();
+        let (first, first_waker) = Connection::new();
+        let (second, second_waker) = Connection::new();
+        assert!(pool.permit(&first_waker).is_none());
+        assert!(pool.permit(&second_waker).is_none());
+        drop(permit);
+        assert!(first.is_woken() && !second.is_woken());
+        pool.leave(&first_waker);
+        assert!(second.is_woken());
+        assert!(pool.permit(&second_waker).is_some());
     }
 }

@@ -229,6 +229,30 @@ fn beyond_the_bound_calls_wait_and_everything_else_is_heard() {
 }
 
 #[test]
+fn a_peer_that_leaves_while_its_call_waits_does_not_take_the_turn_of_the_next() {
+    let runtime = StdRuntime::with_blocking_threads(1);
+    let mut busy = Peer::new(&runtime);
+    let (mut leaves, mut waits) = (Peer::new(&runtime), Peer::new(&runtime));
+    busy.call(1, "hold");
+    busy.world
+        .until(|world| world.started.load(Ordering::SeqCst) == 1);
+    for peer in [&mut leaves, &mut waits] {
+        peer.call(1, "echo");
+        // It is in the queue when what came after it is answered.
+        peer.say(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+        assert_eq!(peer.next()["id"], "p");
+    }
+    let Peer {
+        stopper, server, ..
+    } = leaves;
+    stopper.stop_now();
+    server.join().unwrap();
+    busy.world.open();
+    assert_eq!(waits.next()["id"], 1);
+    assert_eq!(busy.next()["id"], 1);
+}
+
+#[test]
 fn a_handler_that_is_stuck_is_told_that_its_call_was_cancelled() {
     let mut peer = Peer::new(&StdRuntime::new());
     peer.call(1, "spin");
