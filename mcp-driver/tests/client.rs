@@ -175,6 +175,12 @@ impl World {
         String::from_utf8(pipe.bytes.iter().copied().collect()).unwrap()
     }
 
+    fn poll_server(&mut self) -> Poll<Ended> {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.server
+            .poll(&mut cx, &mut self.server_end, &mut self.clock.clone())
+    }
+
     fn poll_client(&mut self) -> Poll<Ended> {
         let mut cx = Context::from_waker(Waker::noop());
         self.client
@@ -287,6 +293,43 @@ fn the_end_of_the_last_handle_ends_both_sides() {
             Poll::Ready(Ended::EndOfInput),
             Poll::Ready(Ended::EndOfInput)
         )
+    );
+}
+
+#[test]
+fn the_last_answer_ends_the_connection_that_nobody_holds_any_more() {
+    let (mut world, handle) = world(profile());
+    let options = RequestOptions::default();
+    let mut answer = handle.request("tools/call", echo_of("x"), options);
+    assert!(world.poll_client().is_pending());
+    drop(handle);
+    // Woken by the handle first, by the answer only then, and by nothing after it.
+    assert!(world.poll_client().is_pending());
+    assert!(world.poll_server().is_pending());
+    assert!(world.poll_client().is_pending());
+    assert!(world.client_end.writes.borrow().closed);
+    assert!(matches!(
+        poll(&mut answer),
+        Poll::Ready(Ok(Outcome::Complete(_)))
+    ));
+}
+
+#[test]
+fn what_was_asked_before_the_last_handle_went_has_its_own_deadlines() {
+    let (mut world, handle) = world(profile());
+    let bound = Limits::default().shutdown_bound;
+    let options = RequestOptions::default().deadlines(Some(bound * 3), None);
+    let mut answer = handle.request("tools/call", NEVER, options);
+    drop(handle);
+    let _ = world.turn();
+    world.clock.pass(bound * 2);
+    assert!(world.turn().0.is_pending());
+    assert!(poll(&mut answer).is_pending());
+    world.clock.pass(bound);
+    let _ = world.turn();
+    assert_eq!(
+        poll(&mut answer),
+        Poll::Ready(Ok(Outcome::TimedOut(Limit::Idle)))
     );
 }
 

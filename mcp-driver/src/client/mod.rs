@@ -352,15 +352,19 @@ impl<F: FnMut(ClientEvent<Token>)> Machine for ClientConnection<F> {
             let mut state = self.shared.lock();
             state.waker = Some(cx.waker().clone());
             state.draining |= self.draining;
-            self.draining |= state.handles == 0 && self.client.in_flight() == 0;
         }
         // An event may make somebody say something at once.
         let idle = loop {
             self.say(now, out);
             self.listen(now, input, out);
-            let said = self.shared.lock().queue.is_empty();
+            let state = self.shared.lock();
+            let said = state.queue.is_empty();
             if said || self.closed || out.is_full() {
-                break said && self.client.in_flight() == 0 && self.client.asked_for() == 0;
+                let answered = said && self.client.in_flight() == 0;
+                // Nobody is left who could say anything more. After all that has come, and not before: the last answer
+                // wakes nobody a second time.
+                self.draining |= answered && state.handles == 0;
+                break answered && self.client.asked_for() == 0;
             }
         };
         if self.closed {
