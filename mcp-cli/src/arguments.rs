@@ -13,7 +13,7 @@ The Model Context Protocol, from the command line.
 
 Usage: mcp demo [OPTIONS]
 
-  demo    Serve the everything server: every feature of the protocol, for
+  demo    Serve the everything server: tools, resources, prompts and questions, for
           trying clients and for the conformance suite.
 
 Options of demo:

@@ -3,7 +3,7 @@
 //! Owns [`Server`], the builder: what can be said about a server and what holds unless it is said. Must never let a server start
 //! with a definition that clients would reject; what they merely might dislike is a warning.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use mcp_proto::config::{CacheHint, Profile, RevisionSet, ServerConfig};
 use mcp_proto::limits::Limits;
@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// The key that seals `requestState`, so that every replica with the same key can go on with a call that another one began.
-    /// Without it each process has a key of its own.
+    /// Without it each service has a key of its own, for all of its connections and for as long as it lives.
     pub fn sealing_key(self, key: [u8; 32]) -> Self {
         self.key_ring(KeyRing::new(key))
     }
@@ -312,6 +312,7 @@ impl Server {
             list_cache: self.list_cache,
             read_cache: self.read_cache,
             keys: self.keys,
+            own_keys: OnceLock::new(),
             states: self.states,
             anonymous: self.anonymous,
             nulls: self.nulls,

@@ -51,7 +51,7 @@ pub(crate) struct CallStart {
     pub(crate) context: CallContext,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) extensions: Option<http::Extensions>,
-    /// Of the process, not of the call: see [`Sealer`].
+    /// Of the connection or endpoint, not of the call: see [`Sealer`].
     pub(crate) sealer: Arc<Sealer>,
     /// Only where [`later::concerns`](crate::later::concerns) says so.
     pub(crate) later: Option<Arc<dyn Later>>,

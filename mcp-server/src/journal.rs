@@ -46,7 +46,8 @@ impl Bounds {
 
 const VERSION: u8 = 1;
 
-/// The key ring and the randomness behind `requestState`. One per process; replicas share the keys.
+/// The key ring and the randomness behind `requestState`. One per connection or endpoint; those of a service, and replicas,
+/// share the keys.
 pub struct Sealer {
     keys: KeyRing,
     entropy: Mutex<Entropy>,
@@ -65,9 +66,9 @@ impl Sealer {
         })
     }
 
-    /// For a server whose states need not outlive this process: the keys come from the seed, too.
-    #[must_use]
-    pub fn ephemeral(seed: [u8; 32], limits: &Limits) -> Arc<Self> {
+    /// With keys of its own, for tests.
+    #[cfg(test)]
+    pub(crate) fn ephemeral(seed: [u8; 32], limits: &Limits) -> Arc<Self> {
         let mut entropy = Entropy::new(seed);
         Self::new(&KeyRing::new(entropy.seed()), entropy.seed(), limits)
     }

@@ -110,6 +110,26 @@ fn without_state_answers_are_candidates_and_strangers_are_ignored() {
 }
 
 #[test]
+fn what_was_done_once_is_never_taken_from_the_client() {
+    let order = handler(|context| async move {
+        let done = async |key: String| format!("{} characters", key.len());
+        let order = context.once("order", done).await.expect("a memo");
+        format!(
+            "{order} for {}",
+            name(&context, "user").await.expect("an answer")
+        )
+    });
+    let forged = json!({"order": "forged", "user": accept(json!({"name": "Eve"}))});
+    let client = Client::modern();
+    assert_eq!(
+        client
+            .round(&order, &json!({"inputResponses": forged}))
+            .text(),
+        "39 characters for Eve"
+    );
+}
+
+#[test]
 fn malformed_answers_are_invalid_params_that_name_the_place() {
     let client = Client::modern();
     let first = client.round(&greeter(), &json!({}));

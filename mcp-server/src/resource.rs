@@ -82,8 +82,10 @@ impl Resource {
     /// least one character. `{/v}`, `{.v}`, `{;v}`, `{?v}`, `{&v}` and `{#v}` may be absent. The parameters of a query may come
     /// in any order, so they are one list: `{?a}{&b}` is fine, while `{?a}text{&b}` is refused when the server is built.
     ///
-    /// Values are percent-decoded. Templates of the scheme `file` never yield a value with a `..` segment; check in others
-    /// whatever you use as a path.
+    /// Values are percent-decoded. A template of the scheme `file` matches no URI with a `..` segment, and its values are never
+    /// absolute paths (a leading `/`, `\\` or drive), so that joined to a directory they stay below it; only the first variable of
+    /// `file://{+path}` is the whole path. Links in the file system are yours to mind. Check in other schemes whatever you use as
+    /// a path.
     pub fn template(template: impl Into<String>) -> ResourceBuilder {
         ResourceBuilder::new(template.into(), true)
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,8 +108,7 @@ impl ToolRunner {
     /// A caller that speaks the newest revision, has no principal, and can answer no questions.
     #[must_use]
     pub fn new(service: Service) -> Self {
-        // Nothing that is sealed here leaves the process.
-        let sealer = service.sealer([0; 32]);
+        let sealer = service.sealer(seed());
         Self {
             service,
             revision: Revision::LATEST,
@@ -302,6 +302,17 @@ impl ToolRunner {
             None => Err(format!("this runner does not answer {method}")),
         }
     }
+}
+
+/// Fresh entropy, of which the standard library has only its hash keys: idempotency keys leave the process, and must not be
+/// those of another run.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for piece in seed.chunks_exact_mut(8) {
+        let word = RandomState::new().hash_one(());
+        piece.copy_from_slice(&word.to_ne_bytes());
+    }
+    seed
 }
 
 /// The runner has no clock: nothing in it ages.

@@ -155,7 +155,10 @@ impl Script {
     }
 
     fn ask_new(&mut self, key: String, kind: Kind, digest: u64) -> Asked {
-        let candidate = text::get(&self.candidates, &key).map(str::to_owned);
+        // What was done once is known from a state that opened, never from what a client says.
+        let candidates = Some(&self.candidates).filter(|_| kind != Kind::Once);
+        let candidate = candidates.and_then(|candidates| text::get(candidates, &key));
+        let candidate = candidate.map(str::to_owned);
         let status = if candidate.is_some() {
             Status::Answered
         } else {

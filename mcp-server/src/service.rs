@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use mcp_proto::config::{CacheHint, ServerConfig};
+use mcp_proto::entropy::Entropy;
 use mcp_proto::http::param::ParamHeaders;
 use mcp_proto::json::Inbound;
 use mcp_proto::method::Method;
@@ -46,6 +47,9 @@ pub(crate) struct Compiled {
     pub(crate) list_cache: CacheHint,
     pub(crate) read_cache: CacheHint,
     pub(crate) keys: Option<KeyRing>,
+    /// Where none are configured: made from the first seed that anybody brings, so that a call can go on over another
+    /// connection of this process.
+    pub(crate) own_keys: OnceLock<KeyRing>,
     pub(crate) states: States,
     pub(crate) anonymous: Vec<String>,
     pub(crate) nulls: Nulls,
@@ -120,11 +124,15 @@ impl Service {
 
     /// The sealer of `requestState` for one user of fresh entropy.
     pub(crate) fn sealer(&self, seed: [u8; 32]) -> Arc<Sealer> {
-        let limits = self.config().limits();
-        match &self.compiled.keys {
-            Some(keys) => Sealer::new(keys, seed, limits),
-            None => Sealer::ephemeral(seed, limits),
-        }
+        let mut entropy = Entropy::new(seed);
+        let keys = match &self.compiled.keys {
+            Some(keys) => keys,
+            None => {
+                let own = || KeyRing::new(entropy.seed());
+                self.compiled.own_keys.get_or_init(own)
+            }
+        };
+        Sealer::new(keys, entropy.seed(), self.config().limits())
     }
 
     /// The configured sealing keys, if there are some: replicas may share them.

@@ -2,7 +2,7 @@
 //!
 //! Owns: parsing of templates with errors that name the place, and a matcher whose time is (length of the template × length of
 //! the URI), whatever the URI is. Must never: backtrack, or let a variable leave its place (`{id}` does not cross a slash,
-//! a query or a fragment; `..` never comes out of a `file:` template).
+//! a query or a fragment, save as `%2F`; out of a `file:` template comes nothing that would lead out of its directory).
 //!
 //! RFC 6570 defines expansion only. Matching follows what users of MCP expect: each variable takes the longest text that lets the
 //! rest match; a plain `{v}` or `{+v}` needs at least one character; expressions with an operator that brings its own
@@ -39,7 +39,16 @@ pub(crate) struct UriTemplate {
     variables: Vec<Variable>,
     /// Bytes of literal text: more means more specific.
     literal: usize,
-    is_file: bool,
+    file: Option<FileRoot>,
+}
+
+/// What the values of a `file:` template are relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileRoot {
+    /// The directory that the text in front of a variable names.
+    Directory,
+    /// `file://{+path}`: the first variable is the whole path, and so may begin at the root.
+    FirstVariable,
 }
 
 /// One variable, in the order of the template.
@@ -113,6 +122,10 @@ impl UriTemplate {
         if let Some(Part::Literal(start)) = self.parts.first()
             && !uri.starts_with(start.as_str())
         {
+            return None;
+        }
+        // Two values can make a `..` that neither of them is.
+        if self.file.is_some() && leaves_its_directory(&decode(uri)?) {
             return None;
         }
         let reach = self.reach(bytes);
@@ -197,12 +210,12 @@ impl UriTemplate {
         let names = &self.variables[hole.first..hole.first + hole.count];
         let slots = captures.get_mut(hole.first..hole.first + hole.count)?;
         match hole.split {
-            Split::Commas if names.len() == 1 => slots[0] = Some(self.decode(text)?),
+            Split::Commas if names.len() == 1 => slots[0] = Some(self.decode(hole, text)?),
             Split::Commas => {
                 let mut values = text.split(',');
                 for slot in slots.iter_mut() {
                     *slot = match values.next() {
-                        Some(value) => Some(self.decode(value)?),
+                        Some(value) => Some(self.decode(hole, value)?),
                         None => None,
                     };
                 }
@@ -218,19 +231,22 @@ impl UriTemplate {
                     if slots[index].is_some() {
                         return None;
                     }
-                    slots[index] = Some(self.decode(value)?);
+                    slots[index] = Some(self.decode(hole, value)?);
                 }
             }
         }
         Some(())
     }
 
-    fn decode(&self, text: &str) -> Option<String> {
+    fn decode(&self, hole: &Hole, text: &str) -> Option<String> {
         let value = decode(text)?;
-        if self.is_file && leaves_its_directory(&value) {
-            return None;
-        }
-        Some(value)
+        let Some(root) = self.file else {
+            return Some(value);
+        };
+        let is_path = root == FileRoot::FirstVariable && hole.first == 0;
+        let is_segment = hole.stop.contains(&b'/');
+        let harmful = !is_path && is_absolute(&value) || is_segment && value.contains(['/', '\\']);
+        (!harmful).then_some(value)
     }
 }
 
@@ -281,6 +297,12 @@ fn decode(text: &str) -> Option<String> {
 /// A value that would climb out of the directory that a `file:` template names, or cut its path short.
 fn leaves_its_directory(value: &str) -> bool {
     value.contains('\0') || value.split(['/', '\\']).any(|segment| segment == "..")
+}
+
+/// A value that a join of paths would take instead of the directory in front of it, on any system.
+fn is_absolute(value: &str) -> bool {
+    let has_drive = matches!(value.as_bytes(), [drive, b':', ..] if drive.is_ascii_alphabetic());
+    value.starts_with(['/', '\\']) || has_drive
 }
 
 struct Reach {
@@ -385,13 +407,23 @@ impl<'a> Parser<'a> {
             })
             .sum();
         Ok(UriTemplate {
+            file: self.file_root(),
             parts: self.parts,
             variables: self.variables,
             literal,
-            is_file: self
-                .text
-                .get(..5)
-                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:")),
+        })
+    }
+
+    fn file_root(&self) -> Option<FileRoot> {
+        let scheme = self.text.get(..5)?;
+        if !scheme.eq_ignore_ascii_case("file:") {
+            return None;
+        }
+        let is_whole_path = matches!(self.text.get(5..), Some(rest) if rest.starts_with("{+") || rest.starts_with("//{+"));
+        Some(if is_whole_path {
+            FileRoot::FirstVariable
+        } else {
+            FileRoot::Directory
         })
     }
 

@@ -79,10 +79,32 @@ fn a_file_template_never_yields_a_way_out_of_its_directory() {
     ] {
         assert_eq!(matched("file:///srv/{+path}", uri), "no", "{uri}");
     }
-    assert_eq!(
-        matched("file:///srv/{+path}", "file:///srv/a..b"),
-        "path=a..b"
-    );
+    for (template, uri) in [
+        ("file:///srv/{+path}", "file:///srv//etc/passwd"),
+        ("file:///srv/{+path}", "file:///srv/%2Fetc/passwd"),
+        ("file:///srv/{+path}", "file:///srv/%5C%5Chost%5Cshare"),
+        ("file:///srv/{+path}", "file:///srv/C:/windows"),
+        ("file:///srv/{+path}", "file:///srv/c%3Awindows"),
+        ("file:///docs/{name}", "file:///docs/%2Fetc%2Fpasswd"),
+        ("file:///docs/{name}", "file:///docs/a%2Fb"),
+        ("file:///docs{/name}", "file:///docs/a%5Cb"),
+        ("file:///docs/{a}{b}", "file:///docs/.."),
+        ("file:///docs/{a}.", "file:///docs/.."),
+        // Found by fuzzing.
+        ("file:///d/{.na}.txt", "file:///d/..%2fx.txt"),
+        ("file:///docs{?q}", "file:///docs?q=/etc/passwd"),
+    ] {
+        assert_eq!(matched(template, uri), "no", "{template} {uri}");
+    }
+    for (template, uri, values) in [
+        ("file:///srv/{+path}", "file:///srv/a..b", "path=a..b"),
+        ("file:///srv/{+path}", "file:///srv/a/c:d", "path=a/c:d"),
+        ("file:///docs{?q}", "file:///docs?q=a/b", "q=a/b"),
+        // What is all of a path may begin at the root.
+        ("file://{+path}", "file:///etc/motd", "path=/etc/motd"),
+    ] {
+        assert_eq!(matched(template, uri), values, "{template} {uri}");
+    }
     assert_eq!(matched("repo://{+range}", "repo://a/../b"), "range=a/../b");
 }
 

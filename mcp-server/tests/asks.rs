@@ -116,3 +116,18 @@ fn a_missing_capability_keeps_its_code_inside_of_other_errors() {
         .unwrap_err();
     assert_eq!(error.code, -32021);
 }
+
+#[tool]
+async fn keyed(ctx: Context) -> Result<String, AskError> {
+    ctx.once("work", |key| async move { key }).await
+}
+
+#[test]
+fn no_two_runners_have_the_same_idempotency_keys() {
+    let service = Server::new("test", "1.0.0").tool(keyed).build().unwrap();
+    let key = || {
+        let result = ToolRunner::new(service.clone()).call("keyed", "{}").wait();
+        result.unwrap().content[0].as_text().unwrap().to_owned()
+    };
+    assert_ne!(key(), key());
+}

@@ -38,8 +38,12 @@ struct Rig {
 
 impl Rig {
     fn new(service: Service) -> Self {
+        Self::seeded(service, 1)
+    }
+
+    fn seeded(service: Service, seed: u8) -> Self {
         Self {
-            connection: Connection::new(service, Arc::new(InPlace), [1; 32]),
+            connection: Connection::new(service, Arc::new(InPlace), [seed; 32]),
             input: BytesMut::new(),
             out: Outbox::new(1 << 20),
             now: Now::new(Instant::from_micros(1), 1_785_000_000_000),
@@ -431,4 +435,40 @@ fn the_end_of_a_url_interaction_is_told_after_the_call() {
     assert_eq!(rig.written(), Vec::<Value>::new());
     drop(rig);
     interaction.complete();
+}
+
+#[test]
+fn a_call_that_asked_goes_on_over_another_connection_of_the_service() {
+    let ask = Tool::builder("ask")
+        .input_schema(object_schema())
+        .call_async(async |_: Value, context: Context| {
+            let schema = r#"{"type":"object","properties":{}}"#;
+            let schema: RequestedSchema = serde_json::from_str(schema).expect("a form");
+            let form = ElicitRequestFormParams::new("Sure?", schema);
+            context.elicit_schema("sure", form).await?;
+            Ok::<_, HandlerError>("done")
+        });
+    let service = || {
+        Server::new("test", "1.0.0")
+            .tool(ask.clone())
+            .build()
+            .unwrap()
+    };
+    let (first, other) = (service(), service());
+    let call = |more: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{"elicitation":{{}}}}}},"name":"ask","arguments":{{}}{more}}}}}"#
+        )
+    };
+    let asked = Rig::new(first.clone()).say(&call(""));
+    let state = asked[0]["result"]["requestState"]
+        .as_str()
+        .expect("a state");
+    let retry = call(&format!(
+        r#","inputResponses":{{"sure":{{"action":"accept","content":{{}}}}}},"requestState":"{state}""#
+    ));
+    let done = Rig::seeded(first, 2).say(&retry);
+    assert_eq!(done[0]["result"]["content"][0]["text"], "done");
+    let refused = Rig::seeded(other, 3).say(&retry);
+    assert_eq!(refused[0]["error"]["code"], -32602, "not its key");
 }
