@@ -45,7 +45,7 @@ pub struct Limits {
     pub outbox_high: usize,
     /// Bytes of one message that we write. Default 16 MiB. Beyond: `-32603` in its place. All results
     /// that wait for the others of their batches (2025-03-26) have together this much as well, per
-    /// link.
+    /// link or HTTP answer.
     pub max_frame_out: usize,
     /// Listen streams per link. Default 16. Beyond: refused with `-32603`. Cost: `max_uris` *
     /// `max_uri` each at worst.
@@ -73,7 +73,7 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Legacy sessions with state attached. Default 4096. Beyond: the longest idle one loses its
     /// state, or a new one is refused with 503. Cost: times (`replay_bytes` + `max_uris` *
-    /// `max_uri`) at worst.
+    /// `max_uri`) at worst, and one event (`max_frame_out`) for each whose GET stream is slower than what comes.
     pub max_sessions: usize,
     /// Idle time after which a legacy session loses its attached state. Default 10 minutes.
     pub session_idle: Duration,
@@ -84,7 +84,8 @@ pub struct Limits {
     /// answers 405. Cost: about 70 bytes each.
     pub max_tombstones: usize,
     /// Bytes of events that a legacy session keeps for replay. Default 256 KiB. Beyond: the oldest
-    /// goes.
+    /// goes. An event that is longer than all of this reaches those who read its stream when it comes, and cannot be
+    /// resumed.
     pub replay_bytes: usize,
     /// Events that a legacy session keeps for replay. Default 256. Beyond: the oldest goes.
     pub replay_events: usize,

@@ -80,9 +80,8 @@ struct Stream {
 }
 
 impl Replay {
-    /// An empty ring that keeps at most `max_events` events of together at most `max_bytes` encoded
-    /// bytes, except that the newest event is always kept. The oldest one goes first. `mark` is a key that no other
-    /// ring has: a session that lost its state gets another one with the next.
+    /// An empty ring that keeps at most `max_events` events of together at most `max_bytes` encoded bytes. The oldest one
+    /// goes first. `mark` is a key that no other ring has: a session that lost its state gets another one with the next.
     #[must_use]
     pub const fn new(mark: SessionKey, max_bytes: usize, max_events: usize) -> Self {
         Self {
@@ -103,10 +102,15 @@ impl Replay {
         self.opened
     }
 
-    /// Encodes one event with the next id of `stream`, keeps it, and returns it for the reader that is
-    /// connected.
-    pub fn push(&mut self, stream: u64, message: impl FnOnce(&mut Outbox)) -> Bytes {
+    /// Encodes one event with the next id of `stream`, keeps it, and returns it.
+    ///
+    /// One that is longer than the whole ring is not kept, unless a reader of the ring waits for it (`awaited`): then it is
+    /// until the next one, or until [`trim`](Self::trim).
+    pub fn push(&mut self, stream: u64, awaited: bool, message: impl FnOnce(&mut Outbox)) -> Bytes {
         let (sequence, encoded) = self.encode(stream, None, message);
+        if encoded.len() > self.max_bytes && !awaited {
+            return encoded;
+        }
         self.streams.entry(stream).or_default().kept += 1;
         self.bytes += encoded.len();
         self.events.push_back(Event {
@@ -114,12 +118,27 @@ impl Replay {
             sequence,
             encoded: encoded.clone(),
         });
+        self.shrink(usize::from(awaited));
+        encoded
+    }
+
+    /// The reader of `stream` has what there is, or left: what was kept for it alone goes.
+    pub fn trim(&mut self, stream: u64) {
+        if self
+            .events
+            .back()
+            .is_some_and(|newest| newest.stream == stream)
+        {
+            self.shrink(0);
+        }
+    }
+
+    fn shrink(&mut self, least: usize) {
         while (self.bytes > self.max_bytes || self.events.len() > self.max_events)
-            && self.events.len() > 1
+            && self.events.len() > least
         {
             self.drop_oldest();
         }
-        encoded
     }
 
     /// Encodes an event that has only an id and, if given, a reconnection time: a client can resume
@@ -233,9 +252,9 @@ mod tests {
                 .unwrap()
                 .contains("retry: 1500\n")
         );
-        let first = ring.push(a, |out| out.put(b"{\"a\":1}"));
-        ring.push(b, |out| out.put(b"{\"foreign\":true}"));
-        let second = ring.push(a, |out| out.put(b"{\"b\":2}"));
+        let first = ring.push(a, false, |out| out.put(b"{\"a\":1}"));
+        ring.push(b, false, |out| out.put(b"{\"foreign\":true}"));
+        let second = ring.push(a, false, |out| out.put(b"{\"b\":2}"));
         assert_eq!((cursor(&primed).stream, cursor(&primed).sequence), (a, 0));
         assert_eq!(
             ring.after(a, Some(cursor(&primed).sequence)),
@@ -257,7 +276,7 @@ mod tests {
     #[test]
     fn an_event_id_belongs_to_one_session() {
         let mut ring = Replay::new(session(1), 1 << 20, 100);
-        let id = id_of(&ring.push(GENERAL, |out| out.put(b"{}")));
+        let id = id_of(&ring.push(GENERAL, false, |out| out.put(b"{}")));
         assert!(EventId::parse(session(1), &id).is_some());
         assert!(EventId::parse(session(2), &id).is_none());
         let tag = id.split('-').next().unwrap();
@@ -275,32 +294,35 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_newest_event_survives() {
+    fn memory_is_bounded_and_a_reader_who_waits_gets_what_is_larger() {
         let mut ring = Replay::new(session(1), 400, 5);
         let stream = ring.open();
         for _ in 0..100 {
-            ring.push(stream, |out| out.put(b"{}"));
+            ring.push(stream, false, |out| out.put(b"{}"));
         }
         assert!(ring.bytes() <= 400 && ring.events.len() == 5);
-        ring.push(stream, |out| out.put(&[b'x'; 1000]));
-        assert_eq!(
-            ring.after(stream, None).unwrap().0,
-            100,
-            "larger than the bound, yet kept"
-        );
-        assert_eq!(ring.events.len(), 1);
+        let event = ring.push(stream, false, |out| out.put(&[b'x'; 1000]));
+        assert_eq!(cursor(&event).sequence, 100);
+        assert_eq!(ring.after(stream, Some(99)), None, "nobody waits for it");
+        assert_eq!(ring.events.len(), 5, "and the others stay");
+        ring.push(stream, true, |out| out.put(&[b'x'; 1000]));
+        assert_eq!(ring.after(stream, Some(99)).unwrap().0, 101);
+        ring.trim(GENERAL);
+        assert!(ring.after(stream, Some(99)).is_some(), "another's reader");
+        ring.trim(stream);
+        assert_eq!((ring.bytes(), ring.after(stream, None)), (0, None));
     }
 
     #[test]
     fn a_complete_stream_is_forgotten_with_its_last_event() {
         let mut ring = Replay::new(session(1), 1 << 20, 2);
         let (a, b) = (ring.open(), ring.open());
-        ring.push(a, |out| out.put(b"{}"));
+        ring.push(a, false, |out| out.put(b"{}"));
         assert!(!ring.is_ended(a));
         ring.end(a);
         assert!(ring.knows(a) && ring.is_ended(a), "still to be delivered");
-        ring.push(b, |out| out.put(b"{}"));
-        ring.push(b, |out| out.put(b"{}"));
+        ring.push(b, false, |out| out.put(b"{}"));
+        ring.push(b, false, |out| out.put(b"{}"));
         assert!(!ring.knows(a) && ring.is_ended(a));
         let silent = ring.open();
         ring.end(silent);

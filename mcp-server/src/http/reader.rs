@@ -123,9 +123,11 @@ impl Reader {
                 session.told = session.told.max(self.sent);
             }
         }
-        let complete = self.stream != GENERAL
-            && session.replay.is_ended(self.stream)
-            && session.replay.after(self.stream, self.sent).is_none();
+        let reached = session.replay.after(self.stream, self.sent).is_none();
+        if seated && reached {
+            session.replay.trim(self.stream);
+        }
+        let complete = self.stream != GENERAL && reached && session.replay.is_ended(self.stream);
         drop(session);
         overdue.into_iter().for_each(Waker::wake);
         if closing || !seated || complete {

@@ -184,8 +184,9 @@ impl Session {
         stream: u64,
         write: impl FnOnce(&mut Outbox),
     ) -> (Bytes, Option<Waker>) {
-        let event = self.replay.push(stream, write);
-        (event, self.reader(stream))
+        let reader = self.reader(stream);
+        let event = self.replay.push(stream, reader.is_some(), write);
+        (event, reader)
     }
 
     /// Ends a call's stream.
@@ -220,6 +221,7 @@ impl Session {
     /// Leaves the seat.
     pub(super) fn stand(&mut self, reader: u64) -> Option<Waker> {
         let at = self.readers.iter().position(|seat| seat.reader == reader)?;
+        self.replay.trim(self.readers[at].stream);
         Some(self.readers.swap_remove(at).waker)
     }
 
@@ -237,7 +239,7 @@ impl Session {
         if let Some(hub) = &mut self.hub {
             let replay = &mut self.replay;
             hub.take(cx, |change| {
-                replay.push(GENERAL, |out| {
+                replay.push(GENERAL, true, |out| {
                     mcp_proto::server::write_change(out, change, None)
                 });
             });
