@@ -194,6 +194,12 @@ impl Exchange<Open> {
         self.state.answer.out.is_full()
     }
 
+    /// Bytes of output that nobody has taken yet.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.state.answer.out.len()
+    }
+
     /// Turns the answer into a stream; `false` if the client does not take one.
     pub fn commit(&mut self, now: Instant) -> bool {
         let state = &mut self.state;

@@ -5,11 +5,9 @@
 //!
 //! ```text
 //! Connected ──reader leaves──▶ modern: dropped, which cancels
-//!                              legacy: Detached (the runtime polls it), its events go to the replay ring
+//!                              legacy: detached (the runtime polls it), its events go to the replay ring
 //! ```
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,20 +23,21 @@ use mcp_proto::reply::{Payload, Reply};
 use mcp_proto::time::{Instant, Now};
 use mcp_types::Json;
 
+use super::detached;
 use super::gauge::Permit;
 use super::lane::{Lane, LaneSink};
-use crate::BoxFuture;
 use crate::call::{Finish, Running};
 
 /// A call that runs.
 pub(super) struct Active {
     running: Running,
-    lane: Lane,
-    _permit: Permit,
+    pub(super) lane: Lane,
+    /// Its place at the endpoint, as long as somebody may read it.
+    permit: Option<Permit>,
 }
 
 /// Why an active call needs no further poll here.
-enum Over {
+pub(super) enum Over {
     Finished(Finish),
     /// The client cancelled it: nothing more may be said.
     Cancelled,
@@ -51,7 +50,7 @@ impl Active {
         Self {
             running,
             lane,
-            _permit: permit,
+            permit: Some(permit),
         }
     }
 
@@ -60,7 +59,7 @@ impl Active {
         self.lane.deadline(has_room)
     }
 
-    fn poll(
+    pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         now: Now,
@@ -100,7 +99,7 @@ impl Active {
     }
 
     /// Says the last word, to whoever can hear it.
-    fn finish(
+    pub(super) fn finish(
         self,
         now: Instant,
         mut exchange: Option<Exchange<Open>>,
@@ -137,24 +136,26 @@ impl Active {
         }
     }
 
-    /// One poll as a member of a batch: `None` while it runs, then its last word, if it has one.
+    /// One poll as a member of a batch: `None` while it runs, then its last word, if it has one. `room`: bytes that it
+    /// may have, unless it is an error of the endpoint's own.
     pub(super) fn poll_member(
         &mut self,
         cx: &mut Context<'_>,
         now: Now,
         exchange: &mut Exchange<Open>,
+        room: usize,
     ) -> Option<Option<Bytes>> {
         match self.poll(cx, now, Some(exchange)) {
             Poll::Pending | Poll::Ready(Over::Closed(_)) => None,
             Poll::Ready(Over::Cancelled) => Some(None),
             Poll::Ready(Over::Finished(finish)) => {
                 self.lane.withdraw_all(now.instant, Some(exchange));
-                let finish = within(
-                    finish,
-                    self.lane.shared.service.config().limits().max_frame_out,
-                );
                 let mut out = Outbox::new(usize::MAX);
-                write_finish(&self.lane, finish, &mut out);
+                write_finish(&self.lane, within(finish, room), &mut out);
+                if out.len() > room {
+                    out.clear();
+                    write::write_error(&mut out, Some(&self.lane.id), &too_long());
+                }
                 Some(Some(out.take_bytes()))
             }
         }
@@ -163,11 +164,9 @@ impl Active {
     /// Lets a legacy call go on without a reader.
     pub(super) fn detach(mut self, began: bool) {
         self.lane.disconnected(began);
+        self.permit = None;
         let shared = Arc::clone(&self.lane.shared);
-        shared.runtime.spawn(Box::pin(Detached {
-            active: Some(self),
-            timer: None,
-        }));
+        detached::detach(&shared, self);
     }
 }
 
@@ -201,11 +200,13 @@ fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
 /// An answer must fit the limit on outgoing messages.
 fn within(finish: Finish, max: usize) -> Finish {
     match finish {
-        Finish::Reply { body, .. } if body.len() > max => Finish::Fail(WireError::internal(
-            "the result is larger than this server may send",
-        )),
+        Finish::Reply { body, .. } if body.len() > max => Finish::Fail(too_long()),
         finish => finish,
     }
+}
+
+fn too_long() -> WireError {
+    WireError::internal("the result is larger than this server may send")
 }
 
 /// A call and the exchange that waits for it.
@@ -275,61 +276,6 @@ impl Drop for Connected {
         {
             // 2025-11-25 transports, "Sending Messages" 6: a disconnection is not a cancellation.
             active.detach(exchange.is_stream());
-        }
-    }
-}
-
-/// A legacy call whose connection is gone. The runtime polls it; nobody waits for it.
-struct Detached {
-    active: Option<Active>,
-    /// Armed while the client owes an answer: no request may ever come again that brings the time.
-    timer: Option<(Instant, BoxFuture<()>)>,
-}
-
-impl Detached {
-    /// The time that was waited for, once it has come.
-    fn fired(&mut self, cx: &mut Context<'_>) -> Option<Instant> {
-        let active = self.active.as_ref()?;
-        let due = active.wakeup(true);
-        if self.timer.as_ref().map(|(at, _)| *at) != due {
-            let runtime = &active.lane.shared.runtime;
-            self.timer = due.and_then(|at| Some((at, runtime.sleep_until(at)?)));
-        }
-        let (at, sleep) = self.timer.as_mut()?;
-        if sleep.as_mut().poll(cx).is_pending() {
-            return None;
-        }
-        let at = *at;
-        self.timer = None;
-        Some(at)
-    }
-}
-
-impl Future for Detached {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut reached = Instant::from_micros(0);
-        loop {
-            let Some(active) = &mut self.active else {
-                return Poll::Ready(());
-            };
-            let mut now = active.lane.shared.now();
-            now.instant = now.instant.max(reached);
-            match active.poll(cx, now, None) {
-                Poll::Pending => match self.fired(cx) {
-                    Some(at) => reached = at,
-                    None => return Poll::Pending,
-                },
-                // Closed already.
-                Poll::Ready(Over::Closed(_)) => {}
-                Poll::Ready(Over::Cancelled) => self.active = None,
-                Poll::Ready(Over::Finished(finish)) => {
-                    if let Some(active) = self.active.take() {
-                        active.finish(now.instant, None, finish);
-                    }
-                }
-            }
         }
     }
 }

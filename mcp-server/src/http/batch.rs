@@ -1,7 +1,8 @@
 //! A batch of messages in one POST, which 2025-03-26 had and no other revision.
 //!
-//! Owns the members that run and the answers that wait for them. Must never take a batch from a session of
-//! another revision, an `initialize` inside of one, or more members than calls may be in flight.
+//! Owns the members that run and the answers that wait for them, together no longer than one message may be. Must never
+//! take a batch from a session of another revision, an `initialize` inside of one, or more members than calls may be in
+//! flight, nor start a call while the server shuts down.
 //! Source: 2025-03-26 basic "Batching" and basic/transports, "Sending Messages to the Server".
 
 use std::sync::Arc;
@@ -25,13 +26,16 @@ use super::active::Active;
 use super::call::State;
 use super::lane::Lane;
 use super::legacy::{JUDGED, Step, no_session};
-use super::posted::{Answer, Reading};
+use super::posted::{Answer, CLOSING, Reading};
+use super::shared::NoSession;
 
 /// The requests of a batch that are not all answered yet.
 pub(super) struct Batch {
     members: Vec<Active>,
-    /// Answers that wait for the others, or for the stream.
+    /// Answers that wait for the others. A stream takes each of them at once.
     answers: Vec<Bytes>,
+    /// Bytes that answers may have while they wait, here or in the stream: `Limits::max_frame_out`.
+    max: usize,
     /// `None` only while it is being moved out.
     exchange: Option<Exchange<Open>>,
 }
@@ -41,20 +45,24 @@ impl Batch {
         let Some(exchange) = &mut self.exchange else {
             return Poll::Pending;
         };
-        let answers = &mut self.answers;
-        self.members
-            .retain_mut(|member| match member.poll_member(cx, now, exchange) {
-                None => true,
-                Some(answer) => {
-                    answers.extend(answer);
-                    false
-                }
-            });
+        let (answers, max) = (&mut self.answers, self.max);
+        let mut waiting: usize = answers.iter().map(Bytes::len).sum();
+        self.members.retain_mut(|member| {
+            let room = max.saturating_sub(waiting + exchange.waiting());
+            let Some(answer) = member.poll_member(cx, now, exchange, room) else {
+                return true;
+            };
+            waiting += answer.as_ref().map_or(0, Bytes::len);
+            answers.extend(answer);
+            if exchange.is_stream() {
+                send(answers, now, exchange);
+                waiting = 0;
+            }
+            false
+        });
         exchange.tick(now.instant);
         if exchange.is_stream() {
-            for answer in answers.drain(..) {
-                exchange.event(now.instant, |out| out.put_shared(answer));
-            }
+            send(answers, now, exchange);
         }
         if !self.members.is_empty() {
             return Poll::Pending;
@@ -66,13 +74,7 @@ impl Batch {
             return Poll::Ready(exchange.end(now.instant));
         }
         let answers = core::mem::take(&mut self.answers);
-        Poll::Ready(exchange.finish(now.instant, StatusCode::OK, |out| {
-            for (index, answer) in answers.into_iter().enumerate() {
-                out.put_byte(if index == 0 { b'[' } else { b',' });
-                out.put_shared(answer);
-            }
-            out.put_byte(b']');
-        }))
+        Poll::Ready(exchange.finish(now.instant, StatusCode::OK, |out| write_array(answers, out)))
     }
 
     pub(super) fn exchange(&mut self) -> Option<&mut Exchange<Open>> {
@@ -88,6 +90,20 @@ impl Batch {
             .chain(own)
             .min()
     }
+}
+
+fn send(answers: &mut Vec<Bytes>, now: Now, exchange: &mut Exchange<Open>) {
+    for answer in answers.drain(..) {
+        exchange.event(now.instant, |out| out.put_shared(answer));
+    }
+}
+
+fn write_array(answers: Vec<Bytes>, out: &mut Outbox) {
+    for (index, answer) in answers.into_iter().enumerate() {
+        out.put_byte(if index == 0 { b'[' } else { b',' });
+        out.put_shared(answer);
+    }
+    out.put_byte(b']');
 }
 
 impl Drop for Batch {
@@ -116,27 +132,48 @@ impl Reading {
                 );
                 return refuse(exchange, error);
             }
+            // A new session would help, but not without knowing of batches.
+            Err(NoSession::Missing) => {
+                let error = WireError::invalid_request(
+                    "this endpoint takes batches in sessions of 2025-03-26 only; send each message as a POST of its own",
+                );
+                return refuse(exchange, error);
+            }
             Err(none) => return no_session(none, now, exchange, None),
         };
         let members = match batch::split(&body, self.shared.service.config().limits()) {
             Ok(members) => members,
             Err(error) => return refuse(exchange, error),
         };
+        let closing = self.shared.closing.has_rung();
         let mut batch = Batch {
             members: Vec::new(),
             answers: Vec::new(),
+            max: self.shared.service.config().limits().max_frame_out,
             exchange: Some(exchange),
         };
         for member in members {
-            self.member(now, &token, member, &mut batch);
+            self.member(now, &token, member, closing, &mut batch);
         }
         if batch.members.is_empty() && batch.answers.is_empty() {
             return Answer::accepted();
         }
+        if closing && let Some(exchange) = batch.exchange.take() {
+            // Nothing was started, and every request was refused.
+            let answers = core::mem::take(&mut batch.answers);
+            return Answer::busy(exchange, now, |out| write_array(answers, out));
+        }
         Answer::from_state(State::Batch(Box::new(batch)))
     }
 
-    fn member(&self, now: Now, token: &SessionToken, bytes: Bytes, batch: &mut Batch) {
+    fn member(
+        &self,
+        now: Now,
+        token: &SessionToken,
+        bytes: Bytes,
+        closing: bool,
+        batch: &mut Batch,
+    ) {
         let config = self.shared.service.config();
         let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
             Ok(inbound) => inbound,
@@ -156,6 +193,10 @@ impl Reading {
             Kind::Result | Kind::Error => self.answered(now, token, &inbound),
             Kind::Request => {
                 let Some(id) = inbound.id() else { return };
+                if closing {
+                    let error = judge::overloaded(CLOSING);
+                    return batch.answers.push(refusal(Some(&id), &error));
+                }
                 match self.member_request(now, token, id.clone(), &inbound) {
                     Ok(Ok(active)) => batch.members.push(active),
                     Ok(Err(answer)) => batch.answers.push(answer),

@@ -13,6 +13,7 @@
 mod active;
 mod batch;
 mod call;
+mod detached;
 pub(crate) mod gauge;
 mod lane;
 mod legacy;

@@ -38,6 +38,11 @@ pub struct HttpOptions {
     /// Requests that run at once; the next one is 503 with `Retry-After`. Default: 1024. Each costs
     /// its message, its handler's future and about a kilobyte.
     pub max_calls: usize,
+    /// Calls of legacy clients that go on at once although their connection is gone, or was closed by the handler
+    /// ([`Context::close_stream`](crate::Context::close_stream)): they count no longer as `max_calls`. Beyond: the one that
+    /// lost its connection first ends with an error, which a client that comes back finds. Default: 1024. Each costs what a
+    /// running request does.
+    pub max_detached: usize,
     /// Streams that stay open at once (`subscriptions/listen`, legacy GET, HTTP+SSE); the next one is 503.
     /// Default: 10,000. Each costs a few hundred bytes and its filter.
     pub max_streams: usize,
@@ -56,6 +61,7 @@ impl Default for HttpOptions {
             authenticator: None,
             protected_resource: None,
             max_calls: 1024,
+            max_detached: 1024,
             max_streams: 10_000,
             retry: Duration::from_secs(1),
             http_sse: None,
@@ -116,6 +122,13 @@ impl HttpOptions {
         self
     }
 
+    /// Sets [`max_detached`](Self::max_detached).
+    #[must_use]
+    pub const fn with_max_detached(mut self, max: usize) -> Self {
+        self.max_detached = max;
+        self
+    }
+
     /// Sets [`max_streams`](Self::max_streams).
     #[must_use]
     pub const fn with_max_streams(mut self, max: usize) -> Self {
@@ -131,6 +144,7 @@ impl fmt::Debug for HttpOptions {
             .field("allowed_origins", &self.allowed_origins)
             .field("authenticator", &self.authenticator.is_some())
             .field("max_calls", &self.max_calls)
+            .field("max_detached", &self.max_detached)
             .field("max_streams", &self.max_streams)
             .field("http_sse", &self.http_sse)
             .finish_non_exhaustive()

@@ -31,6 +31,9 @@ use super::subscriber::Subscriber;
 use crate::call::{CallStart, Running};
 use crate::{Denied, Principal};
 
+/// What a request is told that comes too late.
+pub(super) const CLOSING: &str = "the server is shutting down";
+
 /// A POST whose body is arriving.
 pub(super) struct Reading {
     pub(super) shared: Arc<Shared>,
@@ -83,6 +86,24 @@ impl Answer {
         error: &WireError,
     ) -> Self {
         let write = |out: &mut Outbox| write::write_error(out, id, error);
+        Self::written(exchange, now, status, write)
+    }
+
+    /// 503 with a hint when to come back, and a body that says so.
+    pub(super) fn busy(
+        exchange: Exchange<Open>,
+        now: Now,
+        write: impl FnOnce(&mut Outbox),
+    ) -> Self {
+        Self::written(exchange, now, StatusCode::SERVICE_UNAVAILABLE, write)
+    }
+
+    fn written(
+        exchange: Exchange<Open>,
+        now: Now,
+        status: StatusCode,
+        write: impl FnOnce(&mut Outbox),
+    ) -> Self {
         let mut answer =
             Self::from_state(State::Draining(exchange.finish(now.instant, status, write)));
         if matches!(
@@ -221,7 +242,7 @@ impl Reading {
                     exchange,
                 };
                 if self.shared.closing.has_rung() {
-                    return asked.overloaded(now, "the server is shutting down");
+                    return asked.overloaded(now, CLOSING);
                 }
                 match era {
                     Era::Modern => self.modern(now, asked),

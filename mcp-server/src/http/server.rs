@@ -16,7 +16,7 @@ use mcp_proto::time::Now;
 use super::call::HttpCall;
 use super::options::HttpOptions;
 use super::pair::Taken;
-use super::posted::Reading;
+use super::posted::{CLOSING, Reading};
 use super::reader::Reader;
 use super::shared::{Shared, busy};
 use crate::call::Runtime;
@@ -136,9 +136,7 @@ impl HttpServer {
                 let reading = Reading::new(Arc::clone(shared), head, principal, extensions);
                 Ok(HttpCall::reading(Arc::clone(shared), origin, reading))
             }
-            Verdict::Listen(_) if shared.closing.has_rung() => {
-                Err(Box::new(busy("the server is shutting down")))
-            }
+            Verdict::Listen(_) if shared.closing.has_rung() => Err(Box::new(busy(CLOSING))),
             Verdict::Listen(head) => {
                 let token = shared
                     .session(now, &head.session, principal.as_deref())
@@ -178,7 +176,7 @@ impl HttpServer {
     /// How many calls run, those whose client left included.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.shared.calls.count()
+        self.shared.calls.count() + self.shared.detached.count()
     }
 
     /// How many subscriptions and GET streams are open, HTTP+SSE included.

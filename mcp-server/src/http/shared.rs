@@ -17,6 +17,7 @@ use mcp_proto::legacy::{Full, Peer, SessionKey, SessionLimits, SessionToken, Ses
 use mcp_proto::seal::KeyRing;
 use mcp_proto::time::{Instant, Now};
 
+use super::detached::DetachedCalls;
 use super::gauge::{Bell, Gauge};
 use super::options::HttpOptions;
 use super::pair::Pair;
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) sealer: Arc<Sealer>,
     pub(super) calls: Arc<Gauge>,
+    pub(super) detached: Arc<DetachedCalls>,
     pub(super) streams: Arc<Gauge>,
     pub(super) closing: Arc<Bell>,
     /// The endpoints of HTTP+SSE, where they are served.
@@ -123,6 +125,7 @@ impl Shared {
             sealer,
             pair,
             calls: Gauge::new(options.max_calls),
+            detached: DetachedCalls::new(options.max_detached),
             streams: Gauge::new(options.max_streams),
             closing: Arc::default(),
             document: options

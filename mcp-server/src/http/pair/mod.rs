@@ -38,7 +38,7 @@ use mcp_proto::seal::{KeyRing, from_text, to_text};
 use mcp_proto::time::Now;
 
 use super::gauge::Gauge;
-use super::posted::Reading;
+use super::posted::{CLOSING, Reading};
 use super::shared::{Shared, busy};
 use crate::Principal;
 use inbox::Inbox;
@@ -159,7 +159,7 @@ impl Pair {
             )));
         }
         if shared.closing.has_rung() {
-            return Err(Box::new(busy("the server is shutting down")));
+            return Err(Box::new(busy(CLOSING)));
         }
         let permits = self.open.enter().zip(shared.streams.enter());
         let permits = permits.ok_or_else(|| Box::new(busy("too many streams are open")))?;

@@ -18,7 +18,7 @@ use super::inbox::{Inbox, Message, NotTaken};
 use crate::Denied;
 use crate::connection::Sender;
 use crate::http::gauge::Permit;
-use crate::http::posted::{Answer, Reading};
+use crate::http::posted::{Answer, CLOSING, Reading};
 
 /// Why the POST is answered by anything but 202.
 struct Refused {
@@ -109,7 +109,7 @@ impl Reading {
 
     fn room(&self, calls: usize) -> Result<Vec<Permit>, Refused> {
         if self.shared.closing.has_rung() {
-            return Err(Refused::overloaded("the server is shutting down"));
+            return Err(Refused::overloaded(CLOSING));
         }
         let permits = core::iter::repeat_with(|| self.shared.calls.enter()).take(calls);
         let permits: Option<Vec<Permit>> = permits.collect();

@@ -1,5 +1,6 @@
 //! The endpoint in virtual time: every request is driven by hand, no socket and no clock.
 
+mod bounds;
 mod legacy;
 mod modern;
 mod pair;
