@@ -120,13 +120,15 @@ pub fn modern(
     if envelope.meta_log_level.is_some() {
         let level = inbound.string(envelope.meta_log_level);
         let level = level.as_deref().and_then(LoggingLevel::parse);
-        context.log_level = Some(level.ok_or_else(|| {
+        let level = level.ok_or_else(|| {
             WireError::new(
                 error::INVALID_PARAMS,
                 "_meta[\"io.modelcontextprotocol/logLevel\"] must be one of debug, info, notice, \
                  warning, error, critical, alert, emergency",
             )
-        })?);
+        })?;
+        // Only a server that declared `logging` logs (2026-07-28, server/utilities/logging, "Capabilities").
+        context.log_level = config.features().logging.then_some(level);
     }
     Ok(context)
 }
@@ -158,7 +160,7 @@ pub fn progress_token(
     })
 }
 
-/// -32022, or -32602 with the same hint, for a peer that speaks a revision which is not served.
+/// -32022 with the revisions that are served, for a peer that speaks another one.
 #[must_use]
 pub fn unsupported_version(config: &ServerConfig, requested: &str) -> WireError {
     let mut data = String::from("{\"supported\":");

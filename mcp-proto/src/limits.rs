@@ -57,7 +57,7 @@ pub struct Limits {
     pub max_uri: usize,
     /// Questions in one `input_required` result. Default 16. Beyond: the call fails with `-32603`.
     pub max_input_requests: usize,
-    /// Times that one call may ask for input. Default 8. Beyond: the handler's next question fails; a handler that goes on
+    /// Times that one call may ask for input. Default 8, at most 255. Beyond: the handler's next question fails; a handler that goes on
     /// without it may still answer.
     pub max_rounds: u32,
     /// Bytes of sealed request state. Default 64 KiB. Beyond: the call fails with `-32603` when we
@@ -65,8 +65,6 @@ pub struct Limits {
     pub max_state: usize,
     /// Life of sealed request state. Default 10 minutes. Beyond: `-32602`.
     pub state_ttl: Duration,
-    /// Entries of one page of a list. Default 1000.
-    pub page_size: usize,
     /// Time after which a call without an answer turns into an event stream. Default 500 ms.
     pub commit_after: Duration,
     /// Silence on an open event stream after which a comment is sent. Default 15 s.
@@ -129,7 +127,6 @@ impl Default for Limits {
             max_rounds: 8,
             max_state: 64 << 10,
             state_ttl: Duration::from_secs(10 * 60),
-            page_size: 1000,
             commit_after: Duration::from_millis(500),
             keep_alive: Duration::from_secs(15),
             max_sessions: 4096,

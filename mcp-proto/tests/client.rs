@@ -822,6 +822,44 @@ fn a_legacy_server_asks_and_is_answered() {
 }
 
 #[test]
+fn only_modes_of_elicitation_that_were_declared_are_handed_on() {
+    let (form, url) = (
+        json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}}),
+        json!({"mode": "url", "message": "?", "url": "https://example.com", "elicitationId": "e"}),
+    );
+    let mut named = form.clone();
+    named["mode"] = json!("form");
+    let mut strange = form.clone();
+    strange["mode"] = json!("dance");
+    for (declared, forms, urls) in [
+        (r#"{"elicitation":{}}"#, true, false),
+        (r#"{"elicitation":{"url":{}}}"#, false, true),
+        (r#"{"elicitation":{"form":{},"url":{}}}"#, true, true),
+    ] {
+        let mut profile = profile();
+        profile.revision = Revision::V2025_11_25;
+        profile.capabilities = serde_json::from_str::<ClientCapabilities>(declared).unwrap();
+        let mut rig = Rig::with(profile);
+        for (id, params, asked) in [
+            (1, &form, forms),
+            (2, &named, forms),
+            (3, &url, urls),
+            (4, &strange, false),
+        ] {
+            let question = json!({"jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params});
+            let events = rig.hear_line(&question.to_string());
+            assert_eq!(
+                matches!(events[..], [ClientEvent::Asked { .. }]),
+                asked,
+                "{declared}: {params}"
+            );
+            let refused = rig.written().first().map(|it| it["error"]["code"].clone());
+            assert_eq!(refused, (!asked).then(|| json!(-32602)));
+        }
+    }
+}
+
+#[test]
 fn what_a_legacy_server_can_ask_at_once_is_bounded() {
     let mut rig = {
         let mut profile = profile();

@@ -837,3 +837,24 @@ fn nothing_longer_than_the_limit_is_sent() {
     rig.link.respond(id, &no_tools(), &mut rig.out).unwrap();
     assert_eq!(rig.answer()["result"], json!({"tools":[]}));
 }
+
+#[test]
+fn a_server_without_logging_logs_nothing_whatever_a_request_asks_for() {
+    let request = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{}}}}}"#,
+        META.replace(
+            "\"io.modelcontextprotocol/clientCapabilities\"",
+            "\"io.modelcontextprotocol/logLevel\":\"debug\",\"io.modelcontextprotocol/clientCapabilities\""
+        )
+    );
+    let mut silent = common::profile();
+    silent.capabilities.logging = None;
+    for (profile, logs) in [(common::profile(), true), (silent, false)] {
+        let mut rig = Rig::with(profile);
+        let events = rig.say(&request);
+        let [LinkEvent::Call { context, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(context.log_level.is_some(), logs);
+    }
+}

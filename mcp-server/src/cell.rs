@@ -84,7 +84,7 @@ pub(crate) struct State {
     /// How many, and the most severe of them.
     dropped_logs: Option<(u64, LoggingLevel)>,
     pub(crate) asks: Asks,
-    /// Modern calls only.
+    /// What a modern call has recorded; in a legacy one it numbers the keys of `once`.
     pub(crate) script: Option<Script>,
     /// The call fails with this, whatever the handler comes to.
     pub(crate) failure: Option<WireError>,

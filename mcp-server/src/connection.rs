@@ -218,7 +218,12 @@ impl Connection {
             if self.waits_for_driver() {
                 break false;
             }
-            match self.link.next(now, input, out) {
+            let (service, sender) = (&self.service, &self.sender);
+            let may_watch = |uri: &str| {
+                let watched = service.may_watch(sender.principal.as_deref(), uri);
+                watched.map_err(|missing| missing.to_wire())
+            };
+            match self.link.next_for(now, input, out, &may_watch) {
                 Step::Event(event) => self.handle(now, event, out),
                 Step::NeedInput => break true,
                 Step::NeedFlush => break false,
@@ -270,16 +275,8 @@ impl Connection {
                     self.vacate(slot);
                 }
             }
-            LinkEvent::Listening { id, filter } => {
-                let principal = self.sender.principal.as_deref();
-                let permitted = self.service.permitted(principal, &filter);
-                self.hub.listen(Some(id), &permitted);
-            }
-            LinkEvent::Subscribed(filter) => {
-                let principal = self.sender.principal.as_deref();
-                let permitted = self.service.permitted(principal, &filter);
-                self.hub.listen(None, &permitted);
-            }
+            LinkEvent::Listening { id, filter } => self.hub.listen(Some(id), &filter),
+            LinkEvent::Subscribed(filter) => self.hub.listen(None, &filter),
             LinkEvent::Answered {
                 call,
                 request,

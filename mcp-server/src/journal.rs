@@ -37,7 +37,8 @@ impl Bounds {
     pub(crate) fn of(limits: &Limits) -> Self {
         Self {
             state: limits.max_state,
-            rounds: limits.max_rounds,
+            // A state counts no further.
+            rounds: limits.max_rounds.min(u32::from(u8::MAX)),
             lifetime_ms: u64::try_from(limits.state_ttl.as_millis()).unwrap_or(u64::MAX),
             questions: limits.max_input_requests,
         }

@@ -309,3 +309,15 @@ fn decoding_survives_anything() {
     }
     assert_eq!(Journal::decode(&plain), Some(journal()));
 }
+
+#[test]
+fn more_rounds_than_a_state_can_count_are_not_granted() {
+    let bounds = |max_rounds| {
+        Bounds::of(&Limits {
+            max_rounds,
+            ..Limits::default()
+        })
+    };
+    assert_eq!(bounds(8).rounds, 8);
+    assert_eq!(bounds(1000).rounds, u32::from(u8::MAX));
+}

@@ -34,7 +34,7 @@ impl ListKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) kind: ListKind,
-    /// Fingerprint of the list's content and order: equal on every replica that serves the same list.
+    /// Fingerprint of the list's keys and their order: equal on every replica that serves the same list.
     pub(crate) generation: u64,
     /// Fingerprint of who sees the list; 0 when everybody sees the same.
     pub(crate) audience: u64,

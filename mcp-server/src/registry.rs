@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use mcp_types::{Json, Revision, to_vec};
 
-use crate::auth::Principal;
+use crate::auth::{InsufficientScope, Principal};
 use crate::page::{Cursor, Fingerprint, ListKind};
 use crate::prompt::Prompt;
 use crate::resource::{Definition, ReadRequest, Resource};
@@ -377,5 +377,17 @@ impl Registry {
     pub(crate) fn scopes_of(&self, uri: &str) -> Option<Vec<String>> {
         self.responsible(uri, |_| true)
             .map(|(resource, _)| resource.inner.scopes.clone())
+    }
+
+    /// Whether a viewer may hear that a resource has changed. What does not exist needs no scope.
+    pub(crate) fn may_watch(&self, uri: &str, viewer: Viewer<'_>) -> Result<(), InsufficientScope> {
+        let open = !self.resources.filtered && !self.templates.filtered;
+        if open || self.find(uri, viewer).is_some() {
+            return Ok(());
+        }
+        match self.scopes_of(uri) {
+            Some(needed) if !viewer.may(&needed) => Err(InsufficientScope { needed }),
+            _ => Ok(()),
+        }
     }
 }

@@ -238,13 +238,19 @@ impl Service {
         }
         let viewer = self.viewer(principal);
         let mut permitted = filter.clone();
-        permitted.uris.retain(|uri| {
-            registry.find(uri, viewer).is_some()
-                || registry
-                    .scopes_of(uri)
-                    .is_none_or(|needed| viewer.may(&needed))
-        });
+        permitted
+            .uris
+            .retain(|uri| registry.may_watch(uri, viewer).is_ok());
         Cow::Owned(permitted)
+    }
+
+    /// Whether a caller may hear that a resource has changed. What does not exist needs no scope.
+    pub(crate) fn may_watch(
+        &self,
+        principal: Option<&Principal>,
+        uri: &str,
+    ) -> Result<(), InsufficientScope> {
+        self.registry().may_watch(uri, self.viewer(principal))
     }
 
     /// Replaces the registry and tells those who listen. `change` returns `None` to leave everything as it is.

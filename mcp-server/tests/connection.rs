@@ -376,13 +376,22 @@ fn what_must_not_be_read_is_not_announced() {
     let service = server.build().unwrap();
     let mut rig = Rig::new(service.clone());
     rig.initialize();
-    for uri in ["config://secret", "config://open"] {
-        rig.say(&format!(
+    for (uri, may) in [("config://secret", false), ("config://open", true)] {
+        let answer = rig.say(&format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{{"uri":"{uri}"}}}}"#
         ));
-        rig.say(&format!(
-            r#"{{"jsonrpc":"2.0","id":"{uri}","method":"subscriptions/listen","params":{{{META},"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#
+        assert_eq!(
+            answer[0]["error"]["data"]["reason"] == "insufficient_scope",
+            !may,
+            "{answer:?}"
+        );
+        assert_eq!(answer[0]["result"].is_object(), may);
+        let acknowledged = rig.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":"{uri}","method":"subscriptions/listen","params":{{{META},"notifications":{{"resourceSubscriptions":["{uri}","config://unknown"]}}}}}}"#
         ));
+        let granted = &acknowledged[0]["params"]["notifications"]["resourceSubscriptions"];
+        let expected = [uri, "config://unknown"];
+        assert_eq!(granted, &json!(expected[usize::from(!may)..]));
     }
     service.notify_resource_updated("config://secret");
     rig.poll();

@@ -129,7 +129,9 @@ impl<T> Client<T> {
         if method == Method::Ping {
             write::write_result(out, &id, "{}");
             out.put_byte(b'\n');
-        } else if self.config.answers(method) {
+        } else if let Err(error) = self.config.answers(&inbound) {
+            write_failure(out, &id, &error);
+        } else {
             let ask = Ask {
                 id: id.clone(),
                 batch: None,
@@ -142,11 +144,6 @@ impl<T> Client<T> {
             let error = WireError::new(error::INTERNAL_ERROR, "too many requests are in flight");
             write_failure(out, &id, &error);
             return self.violated(Violation::TooManyRequests);
-        } else {
-            let error = WireError::method_not_found(
-                "Method not found: this client does not offer what was asked for",
-            );
-            write_failure(out, &id, &error);
         }
         if full {
             return self.violated(Violation::TooManyRequests);

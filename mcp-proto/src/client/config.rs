@@ -10,6 +10,8 @@ use bytes::Bytes;
 use mcp_types::{ClientCapabilities, Implementation, LoggingLevel, Revision, to_vec};
 
 use crate::context::ClientFeatures;
+use crate::error::{self, WireError};
+use crate::json::{Inbound, text};
 use crate::limits::Limits;
 use crate::method::Method;
 use crate::outbox::Outbox;
@@ -118,17 +120,35 @@ impl ClientConfig {
     }
 
     /// Whether a legacy server may ask for this.
-    pub(super) const fn answers(&self, method: Method) -> bool {
+    ///
+    /// # Errors
+    /// -32601 for what was not declared, -32602 for elicitation in a mode that was not (2025-11-25 client/elicitation,
+    /// "Error Handling").
+    pub(super) fn answers(&self, inbound: &Inbound) -> Result<(), WireError> {
         let features = self.features;
-        match method {
+        let offered = match inbound.envelope.method {
             Method::CreateMessage => features.contains(ClientFeatures::SAMPLING),
             Method::RootsList => features.contains(ClientFeatures::ROOTS),
             Method::ElicitationCreate => {
-                features.contains(ClientFeatures::ELICITATION_FORM)
-                    || features.contains(ClientFeatures::ELICITATION_URL)
+                let declared = features.contains(ClientFeatures::ELICITATION_FORM)
+                    || features.contains(ClientFeatures::ELICITATION_URL);
+                let takes = |mode| features.contains(mode);
+                if declared && !elicitation_mode(inbound).is_some_and(takes) {
+                    return Err(WireError::new(
+                        error::INVALID_PARAMS,
+                        "this client does not take elicitation in this mode",
+                    ));
+                }
+                declared
             }
             _ => false,
+        };
+        if offered {
+            return Ok(());
         }
+        Err(WireError::method_not_found(
+            "Method not found: this client does not offer what was asked for",
+        ))
     }
 
     /// At most how many bytes [`write_meta`](Self::write_meta) puts.
@@ -171,5 +191,15 @@ impl ClientConfig {
         }
         out.put_byte(b'}');
         true
+    }
+}
+
+/// What a client needs to answer an `elicitation/create`; without a mode it is a form.
+fn elicitation_mode(inbound: &Inbound) -> Option<ClientFeatures> {
+    match text::get(inbound.text(inbound.envelope.params), "mode") {
+        None => Some(ClientFeatures::ELICITATION_FORM),
+        Some(mode) if text::eq_decoded(mode, "form") => Some(ClientFeatures::ELICITATION_FORM),
+        Some(mode) if text::eq_decoded(mode, "url") => Some(ClientFeatures::ELICITATION_URL),
+        Some(_) => None,
     }
 }

@@ -24,7 +24,7 @@ use super::requests::{Request, Requests};
 use crate::error::Stale;
 use crate::frame::lines::{Line, Lines};
 use crate::id::RequestId;
-use crate::json::{text, write};
+use crate::json::write;
 use crate::legacy::batch::Batches;
 use crate::limits::Budget;
 use crate::method::Method;
@@ -320,13 +320,8 @@ impl<T> Client<T> {
         if request.method == Method::Initialize || self.closed {
             return;
         }
-        out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
-        write::integer(out, id.wire());
-        if let Some(reason) = reason {
-            out.put(b",\"reason\":");
-            text::write_str(out, reason);
-        }
-        out.put(b"}}\n");
+        write::write_cancelled(out, |out| write::integer(out, id.wire()), reason);
+        out.put_byte(b'\n');
     }
 
     fn close(&mut self) -> ClientEvent<T> {

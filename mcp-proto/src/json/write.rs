@@ -76,6 +76,19 @@ pub fn write_notification(out: &mut Outbox, method: &str, params: &str) {
     end(out);
 }
 
+/// A complete `notifications/cancelled` about the request whose id `request` writes.
+pub fn write_cancelled(out: &mut Outbox, request: impl FnOnce(&mut Outbox), reason: Option<&str>) {
+    notification_start(out, "notifications/cancelled");
+    out.put(b"{\"requestId\":");
+    request(out);
+    if let Some(reason) = reason {
+        out.put(b",\"reason\":");
+        write_str(out, reason);
+    }
+    out.put_byte(b'}');
+    end(out);
+}
+
 /// `{"jsonrpc":"2.0","id":…,"method":…,"params":` — the caller appends the params and then calls
 /// [`end`].
 pub fn request_start(out: &mut Outbox, id: u64, method: &str) {

@@ -38,8 +38,8 @@ impl Peer {
     /// The answer's body is [`ServerConfig::initialize_body`] of [`revision`](Self::revision).
     ///
     /// # Errors
-    /// -32602 when `protocolVersion` or `capabilities` is missing or has another type; -32022 when no
-    /// legacy revision is served.
+    /// -32602 when `protocolVersion` or `capabilities` is missing or has another type; -32022 from a configuration without
+    /// a legacy revision, under which [`judge::era`] lets no message come here.
     pub fn initialize(config: &ServerConfig, inbound: &Inbound) -> Result<Self, WireError> {
         let envelope = &inbound.envelope;
         let Some(requested) = inbound.string(envelope.protocol_version) else {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mcp_types::Revision;
 
 use super::event::LinkEvent;
-use super::link::{Link, write_failure};
+use super::link::{Link, MayWatch, write_failure};
 use crate::error::WireError;
 use crate::json::scan::scan;
 use crate::json::{Inbound, Kind, Malformed};
@@ -69,8 +69,9 @@ impl Link {
         &mut self,
         mut member: Member,
         out: &mut Outbox,
+        may_watch: MayWatch<'_>,
     ) -> Option<LinkEvent> {
-        let event = self.member(&mut member, out);
+        let event = self.member(&mut member, out, may_watch);
         let mut admitted = false;
         if let Some(LinkEvent::Call { id, .. }) = &event
             && let Ok(entry) = self.calls.get(*id)
@@ -82,7 +83,12 @@ impl Link {
         event
     }
 
-    fn member(&mut self, member: &mut Member, out: &mut Outbox) -> Option<LinkEvent> {
+    fn member(
+        &mut self,
+        member: &mut Member,
+        out: &mut Outbox,
+        may_watch: MayWatch<'_>,
+    ) -> Option<LinkEvent> {
         let frame = &member.bytes;
         let envelope = match scan(frame, &self.config.limits().scan()) {
             Ok(envelope) => envelope,
@@ -95,13 +101,18 @@ impl Link {
             envelope,
         };
         match envelope.kind {
-            Kind::Request => self.member_requested(inbound, &mut member.answers),
+            Kind::Request => self.member_requested(inbound, &mut member.answers, may_watch),
             Kind::Notification => self.notified(inbound, out),
             Kind::Result | Kind::Error => self.answered(&inbound),
         }
     }
 
-    fn member_requested(&mut self, inbound: Inbound, answers: &mut Outbox) -> Option<LinkEvent> {
+    fn member_requested(
+        &mut self,
+        inbound: Inbound,
+        answers: &mut Outbox,
+        may_watch: MayWatch<'_>,
+    ) -> Option<LinkEvent> {
         let id = inbound.id()?;
         let modern = judge::era(&self.config, &inbound, None) == Era::Modern;
         let admitted = if modern || inbound.envelope.method == Method::Initialize {
@@ -110,7 +121,7 @@ impl Link {
             ))
         } else {
             self.budget.replenish();
-            self.admit(id.clone(), inbound, answers)
+            self.admit(id.clone(), inbound, answers, may_watch)
         };
         admitted.unwrap_or_else(|error| {
             write_failure(answers, Some(&id), &error);

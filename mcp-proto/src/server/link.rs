@@ -35,6 +35,9 @@ use crate::outbox::Outbox;
 use crate::reply::Reply;
 use crate::time::{Instant, Now, Wakeup, Why};
 
+/// Whether the client may watch the resource of a URI; the error says why not.
+pub type MayWatch<'a> = &'a dyn Fn(&str) -> Result<(), WireError>;
+
 /// The server's end of one byte stream.
 #[derive(Debug)]
 pub struct Link {
@@ -84,8 +87,20 @@ impl Link {
         }
     }
 
-    /// Fires what is due, writes what waits, and reads at most one message.
+    /// Fires what is due, writes what waits, and reads at most one message. The client may watch every resource.
     pub fn next(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Step<LinkEvent> {
+        self.next_for(now, input, out, &|_| Ok(()))
+    }
+
+    /// Like [`next`](Self::next), for a client that may not watch every resource: what it may not is left out of what a
+    /// modern subscription is granted, and a legacy one is refused with the error.
+    pub fn next_for(
+        &mut self,
+        now: Now,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+        may_watch: MayWatch<'_>,
+    ) -> Step<LinkEvent> {
         self.last_now = now;
         if let Some(late) = self.requests.expired(now.instant) {
             write_withdrawn(out, late.id);
@@ -112,7 +127,7 @@ impl Link {
                 return self.close(out);
             }
             if let Some(member) = self.batches.next_member() {
-                if let Some(event) = self.receive_member(member, out) {
+                if let Some(event) = self.receive_member(member, out, may_watch) {
                     return Step::Event(event);
                 }
                 continue;
@@ -135,7 +150,7 @@ impl Link {
                 },
                 Line::NeedMore => return Step::NeedInput,
             };
-            if let Some(event) = self.receive(frame, out) {
+            if let Some(event) = self.receive(frame, out, may_watch) {
                 return Step::Event(event);
             }
         }
@@ -159,7 +174,6 @@ impl Link {
             if let Some(subscription) = entry.subscription {
                 subscription.write_end(out, &self.config);
                 out.put_byte(b'\n');
-                // The pages disagree on response or notice; clients accept both, so a stream gets both.
                 subscription.write_cancelled(out);
                 out.put_byte(b'\n');
             }

@@ -9,7 +9,7 @@
 use alloc::format;
 
 use super::event::{LinkEvent, Refused};
-use super::link::Link;
+use super::link::{Link, MayWatch};
 use crate::error::{self, WireError};
 use crate::id::{CallId, RequestId, WireId};
 use crate::json::{Inbound, Kind, write};
@@ -26,6 +26,7 @@ impl Link {
         id: WireId,
         inbound: Inbound,
         out: &mut Outbox,
+        may_watch: MayWatch<'_>,
     ) -> Result<Option<LinkEvent>, WireError> {
         let method = inbound.envelope.method;
         if method == Method::Initialize {
@@ -40,6 +41,9 @@ impl Link {
             Method::Ping => {}
             Method::SetLevel => peer.set_level(&inbound)?,
             Method::ResourcesSubscribe => {
+                if let Some(uri) = inbound.string(inbound.envelope.uri) {
+                    may_watch(&uri)?;
+                }
                 peer.subscribe(&self.config, &inbound)?;
                 subscribed = Some(LinkEvent::Subscribed(peer.filter().clone()));
             }
@@ -222,9 +226,6 @@ impl Link {
 
 /// Tells the client that its answer to `request` is no longer wanted.
 pub(super) fn write_withdrawn(out: &mut Outbox, request: RequestId) {
-    out.put(
-        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
-    );
-    write::integer(out, request.wire());
-    out.put(b"}}\n");
+    write::write_cancelled(out, |out| write::integer(out, request.wire()), None);
+    out.put_byte(b'\n');
 }

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::event::{CancelledBy, LinkEvent};
-use super::link::{Link, write_failure};
+use super::link::{Link, MayWatch, write_failure};
 use super::subscription::{Filter, Subscription};
 use crate::context::CallContext;
 use crate::error::{self, WireError};
@@ -22,7 +22,12 @@ use crate::reply::{Payload, Reply};
 
 impl Link {
     /// One message in, at most one event out.
-    pub(super) fn receive(&mut self, frame: Bytes, out: &mut Outbox) -> Option<LinkEvent> {
+    pub(super) fn receive(
+        &mut self,
+        frame: Bytes,
+        out: &mut Outbox,
+        may_watch: MayWatch<'_>,
+    ) -> Option<LinkEvent> {
         let limits = self.config.limits();
         let envelope = match scan(&frame, &limits.scan()) {
             Ok(envelope) => envelope,
@@ -39,7 +44,7 @@ impl Link {
         match envelope.kind {
             Kind::Request => {
                 self.budget.replenish();
-                self.request_received(inbound, out)
+                self.request_received(inbound, out, may_watch)
             }
             Kind::Notification => self.notified(inbound, out),
             Kind::Result | Kind::Error => self.answered(&inbound),
@@ -79,9 +84,14 @@ impl Link {
         None
     }
 
-    fn request_received(&mut self, inbound: Inbound, out: &mut Outbox) -> Option<LinkEvent> {
+    fn request_received(
+        &mut self,
+        inbound: Inbound,
+        out: &mut Outbox,
+        may_watch: MayWatch<'_>,
+    ) -> Option<LinkEvent> {
         let id = inbound.id()?;
-        match self.admit(id.clone(), inbound, out) {
+        match self.admit(id.clone(), inbound, out, may_watch) {
             Ok(event) => event,
             Err(error) => {
                 write_failure(out, Some(&id), &error);
@@ -95,6 +105,7 @@ impl Link {
         id: WireId,
         inbound: Inbound,
         out: &mut Outbox,
+        may_watch: MayWatch<'_>,
     ) -> Result<Option<LinkEvent>, WireError> {
         if self.calls.find(&id).is_some() {
             self.violation();
@@ -104,7 +115,7 @@ impl Link {
             ));
         }
         if judge::era(&self.config, &inbound, None) == Era::Legacy {
-            return self.admit_legacy(id, inbound, out);
+            return self.admit_legacy(id, inbound, out, may_watch);
         }
         let context = judge::modern(&self.config, &inbound, None)?;
         match inbound.envelope.method {
@@ -117,7 +128,8 @@ impl Link {
                 Ok(None)
             }
             Method::Listen => {
-                let filter = Filter::granted(&inbound, &self.config)?;
+                let mut filter = Filter::granted(&inbound, &self.config)?;
+                filter.uris.retain(|uri| may_watch(uri).is_ok());
                 if self.calls.subscriptions() >= self.config.limits().max_listens {
                     return Err(judge::overloaded("too many subscriptions are open"));
                 }

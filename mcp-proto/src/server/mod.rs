@@ -12,7 +12,7 @@ mod progress;
 mod subscription;
 
 pub use event::{CancelledBy, LinkEvent, Refused, Step};
-pub use link::Link;
+pub use link::{Link, MayWatch};
 pub use pacer::Pacer;
 pub use progress::{Progress, write_log, write_progress};
 pub use subscription::{Change, Dirty, Filter, Subscription, write_change};

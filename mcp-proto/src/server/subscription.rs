@@ -327,6 +327,11 @@ impl Subscription {
     }
 
     /// Writes the completion response that ends the subscription gracefully, without framing.
+    ///
+    /// On a byte stream [`write_cancelled`](Self::write_cancelled) follows. Over HTTP the end of the response's stream does,
+    /// which says the same there: each transport defines how it signals cancellation and termination (2026-07-28,
+    /// basic/transports "Cancellation"), closing the stream is that signal, and the final response terminates it
+    /// (streamable-http, "Receiving Messages").
     pub fn write_end(&self, out: &mut Outbox, config: &ServerConfig) {
         write::result_start(out, &self.id);
         out.put(
@@ -338,10 +343,11 @@ impl Subscription {
         out.put(b"}}}");
     }
 
-    /// Writes the cancelled notice that follows the completion response on a byte stream.
+    /// Writes the cancelled notice that a byte stream needs, where no stream of its own ends with a subscription
+    /// (2026-07-28, basic/patterns/cancellation). Without framing. It follows the completion response, so that a client which
+    /// stops at the first of them has seen a graceful end.
     pub fn write_cancelled(&self, out: &mut Outbox) {
-        out.put(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":");
-        out.put(self.id.as_str().as_bytes());
-        out.put(b",\"reason\":\"the server ended the subscription\"}}");
+        let reason = Some("the server ended the subscription");
+        write::write_cancelled(out, |out| out.put(self.id.as_bytes()), reason);
     }
 }

@@ -326,11 +326,7 @@ impl Later for SessionLater {
 }
 
 fn write_withdrawal(out: &mut Outbox, request: RequestId) {
-    out.put(
-        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":",
-    );
-    write::integer(out, request.wire());
-    out.put(b"}}");
+    write::write_cancelled(out, |out| write::integer(out, request.wire()), None);
 }
 
 /// Takes what a call has to say, into its lane and, if somebody reads, its exchange.
@@ -342,6 +338,11 @@ pub(super) struct LaneSink<'a> {
 }
 
 impl LaneSink<'_> {
+    /// Whether a message with this in it may be sent; a notification that may not is dropped.
+    fn fits(&self, text: &str) -> bool {
+        text.len() <= self.lane.shared.service.config().limits().max_frame_out
+    }
+
     fn emit(&mut self, write: impl FnOnce(&mut Outbox)) {
         self.lane
             .attach(self.now, self.waker, self.exchange.as_deref_mut());
@@ -381,7 +382,7 @@ impl CallSink for LaneSink<'_> {
     }
 
     fn log(&mut self, level: LoggingLevel, logger: Option<&str>, data: &str) {
-        if self.lane.context.allows(level) {
+        if self.lane.context.allows(level) && self.fits(data) {
             self.emit(|out| write_log(out, level, logger, data));
         }
     }
@@ -406,7 +407,7 @@ impl CallSink for LaneSink<'_> {
     }
 
     fn notify(&mut self, method: &str, params: &str) {
-        if !self.lane.context.is_modern() {
+        if !self.lane.context.is_modern() && self.fits(params) {
             self.emit(|out| write::write_notification(out, method, params));
         }
     }

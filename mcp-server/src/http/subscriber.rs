@@ -68,6 +68,7 @@ impl Subscriber {
         }
         if closing {
             let config = self.shared.service.config();
+            // The stream ends with it, which is the notice that a byte stream has to write.
             exchange.event(now.instant, |out| self.subscription.write_end(out, config));
             let ended = self
                 .exchange

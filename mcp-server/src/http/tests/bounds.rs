@@ -171,3 +171,31 @@ fn an_answer_beyond_what_is_kept_reaches_a_reader_who_is_there_and_nobody_later(
         again.text.len()
     );
 }
+
+#[test]
+fn a_log_message_that_is_too_long_is_not_sent() {
+    let limits = Limits {
+        max_frame_out: 2000,
+        ..Limits::default()
+    };
+    let bench = Bench::with(
+        |server| {
+            let wordy = Tool::builder("wordy").call(|_: Nothing, context: Context| {
+                context.info("x".repeat(2001));
+                context.info("short");
+                Ok("done")
+            });
+            server.limits(limits).tool(wordy)
+        },
+        HttpOptions::default(),
+    );
+    let session = bench.initialize("2025-11-25");
+    let said = bench.in_session(&session, &call_body(1, "wordy")).events();
+    let logged: Vec<_> = said
+        .iter()
+        .filter(|event| event["method"] == "notifications/message")
+        .map(|event| &event["params"]["data"])
+        .collect();
+    assert_eq!(logged, ["short"]);
+    assert_eq!(said.last().unwrap()["result"]["content"][0]["text"], "done");
+}
