@@ -357,6 +357,47 @@ mod tests {
         }
     }
 
+    /// Says what it hears, and remembers how much that was each time.
+    #[derive(Default)]
+    struct Echo(Vec<usize>);
+
+    impl Machine for Echo {
+        fn poll(
+            &mut self,
+            _cx: &mut Context<'_>,
+            _now: Now,
+            input: &mut BytesMut,
+            out: &mut Outbox,
+        ) -> mcp_server::Demand {
+            self.0.push(input.len());
+            out.put(&input.split());
+            mcp_server::Demand::READ
+        }
+
+        fn end_of_input(&mut self) {}
+
+        fn shutdown(&mut self) {}
+
+        fn outbox(&self) -> Outbox {
+            Outbox::new(1 << 10)
+        }
+    }
+
+    #[test]
+    fn what_has_come_is_there_when_the_machine_is_polled_first() {
+        let mut pump = Pump::new(Echo::default(), StreamOptions::default());
+        let mut alarm = Deadline::new(SystemClock::start());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut stream = Script(Vec::new(), String::new());
+        assert!(pump.poll(&mut cx, &mut stream, &mut alarm).is_pending());
+        pump.machine().0.clear();
+        stream.0.push("hello");
+        assert!(pump.poll(&mut cx, &mut stream, &mut alarm).is_pending());
+        // And once more after the write, for which it may have waited.
+        assert_eq!(pump.machine().0, [5, 0]);
+        assert_eq!(stream.1, "hello");
+    }
+
     #[test]
     fn an_idle_connection_holds_no_buffer_and_half_a_message_holds_a_small_one() {
         let connection = || {

@@ -243,7 +243,7 @@ fn http_answer() -> Round {
         let mut answer = exchange.finish(now().instant, StatusCode::OK, |out| {
             reply.write(out, &id, inbound.envelope.method, context.revision, &config);
         });
-        assert!(answer.take_head().is_some());
+        assert!(answer.take_outline().is_some());
         assert!(black_box(answer.take_data()).is_some());
     })
 }

@@ -409,16 +409,18 @@ impl Reading {
             let error = judge::overloaded("too many requests are running");
             return Err(Refusal::new(Origin::Overload, error));
         };
+        // A slice of the body, which the lane has no use for.
+        let client_info = lane.context.client_info.take();
+        let mut context = lane.context.clone();
+        context.client_info = client_info;
         let start = CallStart {
             inbound,
-            context: lane.context.clone(),
+            context,
             principal: self.principal.clone(),
             extensions: Some(extensions),
             sealer: Arc::clone(&shared.sealer),
             later: lane.later(),
         };
-        // A slice of the body, which the lane has no use for.
-        lane.context.client_info = None;
         let running = Running::start(&shared.service, &shared.runtime, now, start);
         Ok(Active::new(running, lane, permit))
     }
