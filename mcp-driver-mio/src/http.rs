@@ -1,6 +1,6 @@
 //! Streamable HTTP on a listener: HTTP/1.1 connections of one endpoint.
 //!
-//! Owns how such connections begin and how their listener ends. Must never serve beyond loopback without an authenticator
+//! Owns how such connections begin, with TLS and without, and how their listener ends. Must never serve beyond loopback without an authenticator
 //! unless somebody said so.
 
 use std::io;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_driver::http::{ServeOptions, refuse_exposure};
+#[cfg(feature = "tls")]
+use mcp_driver::tls::{Tls, TlsConfig};
 use mcp_driver::{StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::IntoService;
@@ -54,6 +56,37 @@ impl Endpoint for Http {
     }
 }
 
+#[cfg(feature = "tls")]
+struct Https {
+    http: Http,
+    tls: TlsConfig,
+}
+
+#[cfg(feature = "tls")]
+impl Endpoint for Https {
+    type Machine = Tls<HttpConnection>;
+
+    fn open(&self) -> io::Result<Tls<HttpConnection>> {
+        Tls::new(self.http.open()?, &self.tls).map_err(io::Error::other)
+    }
+
+    fn stream(&self) -> StreamOptions {
+        self.http.stream()
+    }
+
+    fn announce_end(&self) -> Duration {
+        self.http.announce_end()
+    }
+
+    fn end(&self) {
+        self.http.end();
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.http.silence()
+    }
+}
+
 impl Driver {
     /// Serves Streamable HTTP over HTTP/1.1 on a listener.
     ///
@@ -73,6 +106,40 @@ impl Driver {
         service: S,
         options: ServeOptions,
     ) -> io::Result<ListenerHandle> {
+        let most = options.max_connections;
+        let (listener, http) = self.http(listener, service, options)?;
+        self.serve_endpoint(listener, http, most)
+    }
+
+    /// Like [`serve_http`](Self::serve_http), over TLS.
+    ///
+    /// A handshake costs the loop's thread what the cryptography takes, about a millisecond, and
+    /// [`TlsConfig::with_handshake_deadline`] bounds how long it may last. Peers that fail it are hung up on without a word to
+    /// anybody else.
+    ///
+    /// # Errors
+    /// The same.
+    #[cfg(feature = "tls")]
+    pub fn serve_https<S: IntoService>(
+        &mut self,
+        listener: TcpListener,
+        service: S,
+        tls: TlsConfig,
+        options: ServeOptions,
+    ) -> io::Result<ListenerHandle> {
+        let most = options.max_connections;
+        let (listener, http) = self.http(listener, service, options)?;
+        let tls = tls.for_http1();
+        self.serve_endpoint(listener, Https { http, tls }, most)
+    }
+
+    /// What both have in common.
+    fn http(
+        &self,
+        listener: TcpListener,
+        service: impl IntoService,
+        options: ServeOptions,
+    ) -> io::Result<(mio::net::TcpListener, Http)> {
         refuse_exposure(listener.local_addr()?, &options)?;
         listener.set_nonblocking(true)?;
         let connection = ConnectionOptions::from(&options);
@@ -84,8 +151,16 @@ impl Driver {
             write_stall: options.write_stall,
             lame_duck: options.lame_duck,
         };
-        let listener = mio::net::TcpListener::from_std(listener);
+        Ok((mio::net::TcpListener::from_std(listener), endpoint))
+    }
+
+    fn serve_endpoint<E: Endpoint + 'static>(
+        &mut self,
+        listener: mio::net::TcpListener,
+        endpoint: E,
+        max_connections: usize,
+    ) -> io::Result<ListenerHandle> {
         let door = Listening::new(listener, endpoint, self.runtime.clock());
-        self.add_listener(Box::new(door), options.max_connections)
+        self.add_listener(Box::new(door), max_connections)
     }
 }

@@ -8,7 +8,7 @@
 //! - [`EventLoop`] owns a poll: [`run`](EventLoop::run) it, or call [`poll_once`](EventLoop::poll_once) from outside;
 //! - [`Driver`] is the same inside of a host's own mio loop, with tokens that do not collide with the host's;
 //! - [`Driver::serve_tcp`] and its siblings say what is served: byte streams with the framing of stdio, and Streamable HTTP
-//!   (feature `http`, on by default; HTTP/1.1 without TLS);
+//!   (feature `http`, on by default; HTTP/1.1), also over TLS (feature `tls`: `Driver::serve_https`);
 //! - [`run()`] is a whole process that reads its arguments and minds its signals.
 //!
 //! # Handlers
@@ -45,12 +45,16 @@ pub use event_loop::EventLoop;
 pub use handle::{ConnectionHandle, ListenerHandle, LoopHandle};
 #[cfg(feature = "http")]
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
+#[cfg(feature = "tls")]
+pub use mcp_driver::tls;
 pub use mcp_driver::{
     DEFAULT_BLOCKING_THREADS, Ended, Job, ListenOptions, NoEntropy, StreamOptions,
 };
 pub use options::LoopOptions;
 #[cfg(feature = "http")]
 pub use run::run_http;
+#[cfg(feature = "tls")]
+pub use run::run_https;
 pub use run::{run, run_stdio, run_with};
 pub use runtime::LoopRuntime;
 pub use tokens::Tokens;

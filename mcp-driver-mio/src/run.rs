@@ -11,13 +11,16 @@ use std::process::ExitCode;
 use mcp_driver::arguments;
 #[cfg(feature = "http")]
 use mcp_driver::http::ServeOptions;
+#[cfg(feature = "tls")]
+use mcp_driver::tls::TlsConfig;
 use mcp_server::IntoService;
 
 use crate::event_loop::EventLoop;
 use crate::options::LoopOptions;
 
 /// Serves until the client or a signal ends it, as the process's arguments say: nothing or `--stdio` for standard input and
-/// output, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`).
+/// output, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`); with the feature `tls`,
+/// `--tls-cert FILE --tls-key FILE` besides for `https://ADDR/mcp`.
 ///
 /// Blocks the calling thread and starts no other. SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once (feature
 /// `signals`, on by default). It returns within
@@ -37,11 +40,21 @@ pub fn run<S: IntoService>(server: S) -> ExitCode {
 pub fn run_with<S: IntoService>(server: S, options: LoopOptions) -> ExitCode {
     let stdio = |service| stdio_on(minding_signals(options.clone())?, service);
     #[cfg(feature = "http")]
+    let http = |service, address: &str, serve, announce: arguments::Announce| {
+        let event_loop = minding_signals(options.clone())?;
+        http_on(event_loop, service, address, serve, announce)
+    };
+    #[cfg(feature = "tls")]
     {
-        arguments::serve_as_asked(server, stdio, |service, address, serve, announce| {
+        let https = |service, address: &str, tls, serve, announce: arguments::Announce| {
             let event_loop = minding_signals(options.clone())?;
-            http_on(event_loop, service, address, serve, announce)
-        })
+            https_on(event_loop, service, address, tls, serve, announce)
+        };
+        arguments::serve_as_asked_with_tls(server, stdio, http, https)
+    }
+    #[cfg(all(feature = "http", not(feature = "tls")))]
+    {
+        arguments::serve_as_asked(server, stdio, http)
     }
     #[cfg(not(feature = "http"))]
     arguments::serve_stdio_as_asked(server, stdio)
@@ -69,6 +82,22 @@ pub fn run_http<S: IntoService>(
 ) -> io::Result<()> {
     let event_loop = minding_signals(LoopOptions::default())?;
     http_on(event_loop, server, address, options, announce)
+}
+
+/// Like [`run_http`], over TLS.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "tls")]
+pub fn run_https<S: IntoService>(
+    server: S,
+    address: &str,
+    tls: TlsConfig,
+    options: ServeOptions,
+    announce: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let event_loop = minding_signals(LoopOptions::default())?;
+    https_on(event_loop, server, address, tls, options, announce)
 }
 
 fn minding_signals(options: LoopOptions) -> io::Result<EventLoop> {
@@ -102,6 +131,23 @@ fn http_on(
 ) -> io::Result<()> {
     let (listener, address) = mcp_driver::http::bind(address, &options)?;
     event_loop.driver().serve_http(listener, server, options)?;
+    announce(address);
+    event_loop.run()
+}
+
+#[cfg(feature = "tls")]
+fn https_on(
+    mut event_loop: EventLoop,
+    server: impl IntoService,
+    address: &str,
+    tls: TlsConfig,
+    options: ServeOptions,
+    announce: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let (listener, address) = mcp_driver::http::bind(address, &options)?;
+    event_loop
+        .driver()
+        .serve_https(listener, server, tls, options)?;
     announce(address);
     event_loop.run()
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use mcp_driver::http::refuse_exposure;
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
+#[cfg(feature = "tls")]
+use mcp_driver::tls::{Tls, TlsConfig};
 use mcp_driver::{StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::http::{HttpServer, Routes};
@@ -50,6 +52,49 @@ pub fn serve_http<S: IntoService>(
     options: ServeOptions,
     stopper: &Stopper,
 ) -> io::Result<Report> {
+    serve(listener, service, options, stopper, Ok)
+}
+
+/// Like [`serve_http`], over TLS.
+///
+/// A connection costs its handshake on its own thread, and [`TlsConfig::with_handshake_deadline`] bounds how long that may
+/// take. Peers that fail it are hung up on without a word to anybody else.
+///
+/// ```no_run
+/// use mcp_driver_std::Stopper;
+/// use mcp_driver_std::http::{ServeOptions, serve_https};
+/// use mcp_driver_std::tls::TlsConfig;
+///
+/// let tls = TlsConfig::from_pem_files("fullchain.pem", "privkey.pem")?;
+/// let listener = std::net::TcpListener::bind("127.0.0.1:8443")?;
+/// let server = mcp_server::Server::new("demo", "1.0.0");
+/// serve_https(listener, server, tls, ServeOptions::default(), &Stopper::new())?;
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "tls")]
+pub fn serve_https<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    tls: TlsConfig,
+    options: ServeOptions,
+    stopper: &Stopper,
+) -> io::Result<Report> {
+    let tls = tls.for_http1();
+    serve(listener, service, options, stopper, |machine| {
+        Tls::new(machine, &tls).map_err(io::Error::other)
+    })
+}
+
+fn serve<S: IntoService, M: InPlace>(
+    listener: TcpListener,
+    service: S,
+    options: ServeOptions,
+    stopper: &Stopper,
+    protect: impl Fn(HttpConnection) -> io::Result<M>,
+) -> io::Result<Report> {
     refuse_exposure(listener.local_addr()?, &options)?;
     let door = Door::new(listener)?;
     let runtime = StdRuntime::with_blocking_threads(options.blocking_threads);
@@ -69,7 +114,7 @@ pub fn serve_http<S: IntoService>(
     shift.listen(&door, options.max_connections, stopping, |socket, crew| {
         #[cfg(unix)]
         mcp_driver::http::notice_silence(&socket, options.write_stall);
-        let machine = HttpConnection::new(Arc::clone(&routes), connection);
+        let machine = protect(HttpConnection::new(Arc::clone(&routes), connection))?;
         let (duplex, stream) = (Duplex::tcp(socket)?, stream.clone());
         let crew = Arc::clone(crew);
         let line = Line::new(machine, duplex, stream, runtime.clone(), crew, 1)?;
@@ -82,3 +127,7 @@ pub fn serve_http<S: IntoService>(
 }
 
 impl InPlace for HttpConnection {}
+
+/// What is behind TLS is run as it would be without.
+#[cfg(feature = "tls")]
+impl<M: InPlace> InPlace for Tls<M> {}

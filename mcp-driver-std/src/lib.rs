@@ -6,7 +6,7 @@
 //! - on standard input and output: [`serve_stdio`], with private descriptors, so that a stray `println!` lands on stderr;
 //! - over any pair of descriptors with the same framing: [`serve_io`], and over TCP and Unix sockets: [`serve_tcp`],
 //!   [`serve_unix`];
-//! - over Streamable HTTP (feature `http`): `http::serve_http`;
+//! - over Streamable HTTP (feature `http`): `http::serve_http`, and over TLS (feature `tls`): `http::serve_https`;
 //! - as a whole process that reads its arguments and minds its signals (feature `signals`): [`run()`].
 //!
 //! It also speaks to servers: [`client`], over a child process, TCP and Unix sockets.
@@ -36,11 +36,15 @@ mod system;
 mod threads;
 mod timers;
 
+#[cfg(feature = "tls")]
+pub use mcp_driver::tls;
 pub use mcp_driver::{
     DEFAULT_BLOCKING_THREADS, Ended, ListenOptions, NoEntropy, StreamOptions, seed,
 };
 #[cfg(feature = "http")]
 pub use run::run_http;
+#[cfg(feature = "tls")]
+pub use run::run_https;
 pub use run::{run, run_stdio};
 pub use runtime::StdRuntime;
 #[cfg(unix)]

@@ -12,7 +12,8 @@ use crate::serve::serve_stdio_until;
 use crate::stopper::Stopper;
 
 /// Serves until the client ends it, as the process's arguments say: nothing or `--stdio` for standard input and output; with the
-/// feature `http`, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`).
+/// feature `http`, `--http [ADDR]` for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`); with the feature `tls`,
+/// `--tls-cert FILE --tls-key FILE` besides for `https://ADDR/mcp`.
 ///
 /// With the feature `signals`, SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once; in every case it returns
 /// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment. Messages for people go
@@ -24,7 +25,11 @@ use crate::stopper::Stopper;
 /// }
 /// ```
 pub fn run<S: IntoService>(server: S) -> ExitCode {
-    #[cfg(feature = "http")]
+    #[cfg(feature = "tls")]
+    {
+        arguments::serve_as_asked_with_tls(server, run_stdio, run_http, run_https)
+    }
+    #[cfg(all(feature = "http", not(feature = "tls")))]
     {
         arguments::serve_as_asked(server, run_stdio, run_http)
     }
@@ -59,6 +64,25 @@ pub fn run_http<S: IntoService>(
     let (listener, address) = mcp_driver::http::bind(address, &options)?;
     announce(address);
     crate::http::serve_http(listener, server, options, &stopper).map(drop)
+}
+
+/// Like [`run_http`], over TLS.
+///
+/// # Errors
+/// The same.
+#[cfg(feature = "tls")]
+pub fn run_https<S: IntoService>(
+    server: S,
+    address: &str,
+    tls: mcp_driver::tls::TlsConfig,
+    options: crate::http::ServeOptions,
+    announce: impl FnOnce(std::net::SocketAddr),
+) -> io::Result<()> {
+    let stopper = Stopper::new();
+    mind_signals(&stopper)?;
+    let (listener, address) = mcp_driver::http::bind(address, &options)?;
+    announce(address);
+    crate::http::serve_https(listener, server, tls, options, &stopper).map(drop)
 }
 
 /// The first signal asks for a graceful end, the second one insists. For the rest of the process.

@@ -9,6 +9,7 @@
 //! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
 //! - [`stdio`], which takes the process's standard streams away from everybody else;
 //! - [`ListenOptions`] and, with the feature `http`, `http::ServeOptions`: what listeners may take, with safe defaults;
+//! - with the feature `tls`, `tls::Tls`: any machine behind TLS, as another machine;
 //! - [`arguments`], the command line of a server process, and [`until_insisted`], its end.
 //!
 //! Unless a driver asks for one, it has no threads ([`ThreadReader`], [`ThreadWriter`]), no sockets and no signals, and it decides
@@ -32,6 +33,8 @@ mod signals;
 pub mod stdio;
 mod stream;
 mod threads;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use clock::{Deadline, SystemClock, unix_ms};
 pub use entropy::{NoEntropy, seed};
