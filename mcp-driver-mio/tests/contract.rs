@@ -66,6 +66,21 @@ fn served_http(
     Ok(Report::new(listener.dropped()))
 }
 
+#[cfg(feature = "tls")]
+fn served_https(
+    listener: TcpListener,
+    service: Service,
+    tls: mcp_driver_mio::tls::TlsConfig,
+    options: ServeOptions,
+    stop: Gate,
+) -> io::Result<Report> {
+    let listener = served(&stop, |driver| {
+        driver.serve_https(listener, service, tls, options)
+    })?;
+    over(&listener)?;
+    Ok(Report::new(listener.dropped()))
+}
+
 fn over(listener: &ListenerHandle) -> io::Result<()> {
     if listener.is_over() {
         Ok(())
@@ -95,5 +110,7 @@ fn main() -> ExitCode {
         .with_stream(stream)
         .with_tcp(tcp)
         .with_http(served_http);
+    #[cfg(feature = "tls")]
+    let subject = subject.with_https(served_https);
     contract(with_unix(subject))
 }

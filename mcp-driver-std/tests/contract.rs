@@ -32,6 +32,10 @@ mod unix {
         let subject = subject.with_http(|listener, service, options, stop| {
             mcp_driver_std::http::serve_http(listener, service, options, &until(&stop))
         });
+        #[cfg(feature = "tls")]
+        let subject = subject.with_https(|listener, service, tls, options, stop| {
+            mcp_driver_std::http::serve_https(listener, service, tls, options, &until(&stop))
+        });
         contract(if cfg!(feature = "signals") {
             subject
         } else {

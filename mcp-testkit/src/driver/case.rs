@@ -41,16 +41,19 @@ pub(super) enum Transport {
     /// A child process that is asked to end by a signal.
     Signals,
     Http,
+    /// HTTP over TLS.
+    Https,
 }
 
 impl Transport {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Stream,
         Self::Tcp,
         Self::Unix,
         Self::Stdio,
         Self::Signals,
         Self::Http,
+        Self::Https,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Transport {
             Self::Stdio => "stdio",
             Self::Signals => "signals",
             Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -76,6 +80,10 @@ impl Transport {
             Self::Stdio => subject.stdio.is_some(),
             Self::Signals => subject.stdio.is_some() && subject.signals,
             Self::Http => subject.http.is_some(),
+            #[cfg(feature = "tls")]
+            Self::Https => subject.https.is_some(),
+            #[cfg(not(feature = "tls"))]
+            Self::Https => false,
         }
     }
 }
@@ -103,7 +111,15 @@ enum Place {
     #[cfg(unix)]
     Unix(PathBuf),
     Stdio(Process),
-    Http(SocketAddr),
+    Http(Address),
+}
+
+/// Where a listener of HTTP is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address {
+    pub(super) socket: SocketAddr,
+    /// It speaks TLS.
+    pub(super) tls: bool,
 }
 
 struct Process {
@@ -177,6 +193,10 @@ impl Case {
             thread::spawn(move || sender.send(serve()));
         };
         let listener = || TcpListener::bind("127.0.0.1:0").expect("a port");
+        let http = |listener: &TcpListener, tls| {
+            let socket = listener.local_addr().expect("an address");
+            Place::Http(Address { socket, tls })
+        };
         match self.transport {
             Transport::Stream => {
                 let serve = subject.stream.expect("listed");
@@ -206,9 +226,18 @@ impl Case {
             }
             Transport::Http => {
                 let (serve, listener) = (subject.http.expect("listed"), listener());
-                server.place = Place::Http(listener.local_addr().expect("an address"));
+                server.place = http(&listener, false);
                 run(Box::new(move || {
                     serve(listener, service, settings.serve(), stop).map(End::Http)
+                }));
+            }
+            #[cfg(feature = "tls")]
+            Transport::Https => {
+                let (serve, listener) = (subject.https.expect("listed"), listener());
+                server.place = http(&listener, true);
+                run(Box::new(move || {
+                    let (tls, options) = (settings.tls(), settings.serve());
+                    serve(listener, service, tls, options, stop).map(End::Http)
                 }));
             }
             other => unreachable!("{other:?} is not served here"),
@@ -232,7 +261,7 @@ impl Case {
 
     /// A server with a client, whatever the transport is.
     pub(super) fn client(&self, settings: &Settings) -> (Server, Box<dyn Client>) {
-        if self.transport == Transport::Http {
+        if matches!(self.transport, Transport::Http | Transport::Https) {
             let (server, caller) = self.http(settings);
             (server, Box::new(caller))
         } else {
@@ -320,10 +349,10 @@ impl Server {
         Caller::new(self.address(), self.era).greet()
     }
 
-    /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    /// Where it listens for HTTP.
+    pub(super) fn address(&self) -> Address {
         match self.place {
-            Place::Tcp(address) | Place::Http(address) => address,
+            Place::Http(address) => address,
             _ => panic!("no address"),
         }
     }

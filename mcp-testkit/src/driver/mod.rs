@@ -53,10 +53,14 @@ mod scenarios;
 mod settings;
 mod subject;
 mod table;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod wire;
 
 pub use gate::Gate;
 pub use mcp_driver::http::{Report, ServeOptions};
 pub use mcp_driver::{Ended, ListenOptions, StreamOptions};
+#[cfg(feature = "tls")]
+pub use subject::ServeTls;
 pub use subject::{Serve, Subject};
 pub use table::main;

@@ -62,6 +62,16 @@ impl Settings {
         options
     }
 
+    /// A handshake has as long as a head.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> mcp_driver::tls::TlsConfig {
+        let tls = super::tls::server();
+        match self.head_deadline {
+            Some(ms) => tls.with_handshake_deadline(Duration::from_millis(ms)),
+            None => tls,
+        }
+    }
+
     pub(super) fn serve(&self) -> ServeOptions {
         let mut options = ServeOptions::default();
         let ms = Duration::from_millis;

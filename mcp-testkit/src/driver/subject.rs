@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
 use mcp_driver::http::{Report, ServeOptions};
+#[cfg(feature = "tls")]
+use mcp_driver::tls::TlsConfig;
 use mcp_driver::{Ended, ListenOptions, StreamOptions};
 use mcp_server::Service;
 
@@ -15,6 +17,10 @@ use super::gate::Gate;
 /// Serves a socket on the calling thread until everything on it has ended; the [`Gate`] opens when serving is to end
 /// gracefully.
 pub type Serve<Socket, Options, End> = fn(Socket, Service, Options, Gate) -> io::Result<End>;
+
+/// Serves HTTP over TLS, and is otherwise a [`Serve`].
+#[cfg(feature = "tls")]
+pub type ServeTls = fn(TcpListener, Service, TlsConfig, ServeOptions, Gate) -> io::Result<Report>;
 
 /// The driver under test, and what it has.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +33,8 @@ pub struct Subject {
     #[cfg(unix)]
     pub(super) unix: Option<Serve<std::os::unix::net::UnixListener, ListenOptions, ()>>,
     pub(super) http: Option<Serve<TcpListener, ServeOptions, Report>>,
+    #[cfg(feature = "tls")]
+    pub(super) https: Option<ServeTls>,
 }
 
 impl Subject {
@@ -42,6 +50,8 @@ impl Subject {
             #[cfg(unix)]
             unix: None,
             http: None,
+            #[cfg(feature = "tls")]
+            https: None,
         }
     }
 
@@ -89,6 +99,14 @@ impl Subject {
     #[must_use]
     pub const fn with_http(mut self, serve: Serve<TcpListener, ServeOptions, Report>) -> Self {
         self.http = Some(serve);
+        self
+    }
+
+    /// It can serve Streamable HTTP over TLS on a listener.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub const fn with_https(mut self, serve: ServeTls) -> Self {
+        self.https = Some(serve);
         self
     }
 }

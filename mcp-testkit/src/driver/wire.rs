@@ -11,6 +11,10 @@ use std::process::{ChildStdin, ChildStdout};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use super::case::Address;
+#[cfg(feature = "tls")]
+use super::tls::Secure;
+
 /// How long may be waited for what must come.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -21,6 +25,8 @@ pub(super) const MOMENT: Duration = Duration::from_millis(80);
 #[derive(Debug)]
 pub(super) enum Wire {
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<Secure>),
     #[cfg(unix)]
     Unix(UnixStream),
     Pipes {
@@ -77,6 +83,19 @@ impl Wire {
         Self::of_tcp(TcpStream::connect(address).expect("the listener takes a connection"))
     }
 
+    /// As the listener wants it.
+    pub(super) fn http(address: Address) -> Self {
+        #[cfg(feature = "tls")]
+        if address.tls {
+            let socket = TcpStream::connect(address.socket);
+            let socket = socket.expect("the listener takes a connection");
+            socket.set_nodelay(true).expect("a socket option");
+            return Self::Tls(Box::new(Secure::new(socket)));
+        }
+        assert!(!address.tls, "this kit was built without TLS");
+        Self::tcp(address.socket)
+    }
+
     pub(super) fn of_tcp(socket: TcpStream) -> Self {
         socket.set_nodelay(true).expect("a socket option");
         let wire = Self::Tcp(socket);
@@ -97,6 +116,9 @@ impl Wire {
             #[cfg(unix)]
             Self::Unix(socket) => socket.set_read_timeout(Some(limit)),
             Self::Pipes { .. } => Ok(()),
+            // It is told with each read.
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Ok(()),
         };
         done.expect("a socket option");
     }
@@ -109,6 +131,8 @@ impl Wire {
         }
         let read = match self {
             Self::Tcp(socket) => socket.read(buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(secure) => secure.read_within(limit, buffer),
             #[cfg(unix)]
             Self::Unix(socket) => socket.read(buffer),
             Self::Pipes { output, .. } => output.read(buffer),
@@ -132,6 +156,8 @@ impl Wire {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.write_all(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(secure) => secure.write(bytes),
             #[cfg(unix)]
             Self::Unix(socket) => socket.write_all(bytes),
             Self::Pipes { input, .. } => match input {
@@ -148,6 +174,8 @@ impl Wire {
             #[cfg(unix)]
             Self::Unix(socket) => Box::new(socket.try_clone().expect("a descriptor")),
             Self::Pipes { input, .. } => Box::new(input.take().expect("open")),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => panic!("its two directions are one session"),
         }
     }
 
@@ -156,6 +184,8 @@ impl Wire {
         // The server may have closed already.
         let _ = match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            #[cfg(feature = "tls")]
+            Self::Tls(secure) => secure.close_write(),
             #[cfg(unix)]
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
             Self::Pipes { input, .. } => {
@@ -165,10 +195,33 @@ impl Wire {
         };
     }
 
+    /// The socket, below whatever protects it.
+    const fn tcp_socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(socket) => Some(socket),
+            #[cfg(feature = "tls")]
+            Self::Tls(secure) => Some(&secure.socket),
+            _ => None,
+        }
+    }
+
+    /// Whether the server has said, as TLS has it, that nothing more comes.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_closed_in_order(&self) -> bool {
+        matches!(self, Self::Tls(secure) if secure.closed)
+    }
+
+    /// Stops writing without a word to whatever protects the socket.
+    #[cfg(feature = "tls")]
+    pub(super) fn close_socket_write(&self) {
+        let socket = self.tcp_socket().expect("a socket");
+        socket.shutdown(Shutdown::Write).expect("it is open");
+    }
+
     /// Takes about so many bytes without being read, so that a server notices soon that nobody reads.
     pub(super) fn shrink(&self, bytes: usize) {
         #[cfg(unix)]
-        if let Self::Tcp(socket) = self {
+        if let Some(socket) = self.tcp_socket() {
             use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
             set_socket_recv_buffer_size(socket, bytes).expect("a socket option");
             set_socket_send_buffer_size(socket, bytes).expect("a socket option");
@@ -180,7 +233,7 @@ impl Wire {
     /// Goes away with a reset where the system can be told to; elsewhere it just goes away.
     pub(super) fn reset(self) {
         #[cfg(unix)]
-        if let Self::Tcp(socket) = &self {
+        if let Some(socket) = self.tcp_socket() {
             rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO))
                 .expect("a socket option");
         }

@@ -3,21 +3,19 @@
 //! Owns the session of a legacy client and reading event streams. Every message that comes out of the server is checked
 //! against its revision before a scenario sees it.
 
-use std::net::SocketAddr;
-
 use mcp_witness::Conversation;
 use serde_json::{Value, json};
 
 use super::link::{Answer, Link};
 use super::request::Request;
-use crate::driver::case::Client;
+use crate::driver::case::{Address, Client};
 use crate::driver::fixture::Seen;
 use crate::driver::messages::{Era, initialize, initialized, text};
 
 /// A client.
 #[derive(Debug)]
 pub(in crate::driver) struct Caller {
-    pub(in crate::driver) address: SocketAddr,
+    pub(in crate::driver) address: Address,
     era: Era,
     /// Of a legacy client.
     pub(in crate::driver) session: Option<String>,
@@ -44,7 +42,7 @@ pub(in crate::driver) struct Events {
 
 impl Caller {
     /// Before any handshake.
-    pub(in crate::driver) fn new(address: SocketAddr, era: Era) -> Self {
+    pub(in crate::driver) fn new(address: Address, era: Era) -> Self {
         Self {
             address,
             era,

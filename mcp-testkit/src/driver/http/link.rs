@@ -2,9 +2,9 @@
 //!
 //! Owns the framing of answers. Must never read past what a scenario asked for, nor write what it did not.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::driver::case::Address;
 use crate::driver::wire::{PATIENCE, Wire};
 
 /// More than any answer has.
@@ -58,9 +58,9 @@ impl Answer {
 }
 
 impl Link {
-    pub(in crate::driver) fn open(address: SocketAddr) -> Self {
+    pub(in crate::driver) fn open(address: Address) -> Self {
         Self {
-            wire: Wire::tcp(address),
+            wire: Wire::http(address),
             buffer: Vec::new(),
         }
     }

@@ -40,6 +40,7 @@ const EVERYWHERE: &[Transport] = &[
     Transport::Unix,
     Transport::Stdio,
     Transport::Http,
+    Transport::Https,
 ];
 /// What has the stdio framing.
 const LINES: &[Transport] = &[
@@ -60,7 +61,9 @@ const STOPPABLE: &[Transport] = &[
 const LISTENERS: &[Transport] = &[Transport::Tcp, Transport::Unix];
 const STDIO: &[Transport] = &[Transport::Stdio];
 const SIGNALS: &[Transport] = &[Transport::Signals];
-const HTTP: &[Transport] = &[Transport::Http];
+const HTTP: &[Transport] = &[Transport::Http, Transport::Https];
+#[cfg(feature = "tls")]
+const HTTPS: &[Transport] = &[Transport::Https];
 
 /// All of them.
 pub(super) const ALL: &[&[Scenario]] = &[
@@ -81,4 +84,6 @@ pub(super) const ALL: &[&[Scenario]] = &[
     http::smuggling::ROWS,
     http::deadlines::ROWS,
     http::ends::ROWS,
+    #[cfg(feature = "tls")]
+    http::tls::ROWS,
 ];

@@ -1,10 +1,8 @@
 //! Bodies: however they come, and when they are wrong or too large.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
 
-use crate::driver::case::Case;
+use crate::driver::case::{Address, Case};
 use crate::driver::http::{Answer, Caller, Link, Request};
 use crate::driver::messages::{code, text};
 use crate::driver::scenarios::{BOTH, HTTP};
@@ -152,7 +150,7 @@ fn a_body_that_is_no_message_is_refused(case: &Case) {
 }
 
 /// The answer to other bytes under the head of a good message.
-fn refused(caller: &Caller, address: SocketAddr, like: &Value, body: &[u8]) -> Answer {
+fn refused(caller: &Caller, address: Address, like: &Value, body: &[u8]) -> Answer {
     let good: Request = caller.post(like);
     let mut link = Link::open(address);
     link.write(&good.with("content-length", &body.len().to_string()).head());

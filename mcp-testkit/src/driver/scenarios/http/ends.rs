@@ -37,7 +37,7 @@ fn a_shutdown_answers_what_runs_and_closes_what_idles(case: &Case) {
     let rest = caller.rest(&mut running);
     assert_eq!(text(rest.last().expect("an answer")), "let through");
     server.ends();
-    let refused = std::net::TcpStream::connect(caller.address);
+    let refused = std::net::TcpStream::connect(caller.address.socket);
     assert!(refused.is_err(), "it still listens");
 }
 

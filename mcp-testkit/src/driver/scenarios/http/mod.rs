@@ -1,4 +1,4 @@
-//! HTTP: its connections, bodies, streams, refusals, deadlines and ends.
+//! HTTP: its connections, bodies, streams, refusals, deadlines and ends, with TLS and without.
 
 pub(super) mod bodies;
 pub(super) mod connections;
@@ -7,3 +7,5 @@ pub(super) mod ends;
 pub(super) mod refusals;
 pub(super) mod smuggling;
 pub(super) mod streams;
+#[cfg(feature = "tls")]
+pub(super) mod tls;
