@@ -23,6 +23,9 @@ Options of demo:
       --stdio               Speak on standard input and output instead of HTTP
       --listen ADDR         Serve HTTP at ADDR (default 127.0.0.1:8080)
       --path PATH           The endpoint's path (default /mcp)
+      --tls-cert FILE       Serve HTTPS with this certificate and its chain (PEM),
+      --tls-key FILE        and this key of it (PEM); on the drivers std and mio,
+                            if this program was built with the feature tls
       --http-sse            Also serve HTTP+SSE, the transport of 2024-11-05, at
                             /sse and /messages
       --allow-host HOST     Also accept requests for this host name; repeatable
@@ -54,6 +57,7 @@ pub(crate) struct DemoOptions {
     pub(crate) stdio: bool,
     pub(crate) listen: String,
     pub(crate) path: String,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) http_sse: bool,
     pub(crate) hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
@@ -63,6 +67,13 @@ pub(crate) struct DemoOptions {
     pub(crate) drain: Duration,
 }
 
+/// Where certificate and key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificates: String,
+    pub(crate) key: String,
+}
+
 impl Default for DemoOptions {
     fn default() -> Self {
         Self {
@@ -70,6 +81,7 @@ impl Default for DemoOptions {
             stdio: false,
             listen: mcp_driver::http::DEFAULT_ADDRESS.to_owned(),
             path: "/mcp".to_owned(),
+            tls: None,
             http_sse: false,
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -87,6 +99,15 @@ pub(crate) enum UsageError {
     Unknown(String),
     MissingValue(String),
     NoDriver(String),
+    /// TLS is asked for, and this driver or this program has none.
+    NoTls(Driver),
+    /// TLS is asked for where nothing is served that could have it.
+    NothingToProtect,
+    /// One of two flags without the other.
+    Half {
+        given: &'static str,
+        missing: &'static str,
+    },
     BadValue {
         flag: String,
         value: String,
@@ -104,6 +125,15 @@ impl fmt::Display for UsageError {
                 "this program has no driver '{name}', only {}",
                 drivers::names()
             ),
+            Self::NoTls(driver) => write!(
+                f,
+                "no TLS on the driver {driver} of this program: \
+                 it needs the driver std or mio, and the feature tls"
+            ),
+            Self::NothingToProtect => {
+                f.write_str("--tls-cert and --tls-key do not go with --stdio")
+            }
+            Self::Half { given, missing } => write!(f, "{given} needs {missing} as well"),
             Self::BadValue {
                 flag,
                 value,
@@ -128,6 +158,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, 
 
 fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Command, UsageError> {
     let mut options = DemoOptions::default();
+    let (mut certificates, mut key) = (None, None);
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
             "-h" | "--help" => return Ok(Command::Help),
@@ -152,6 +183,8 @@ fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Comma
                 }
                 options.path = path;
             }
+            "--tls-cert" => certificates = Some(arguments.value(&flag)?),
+            "--tls-key" => key = Some(arguments.value(&flag)?),
             "--http-sse" => options.http_sse = true,
             "--allow-host" => options.hosts.push(arguments.value(&flag)?),
             "--allow-origin" => options.origins.push(arguments.value(&flag)?),
@@ -185,6 +218,28 @@ fn demo(arguments: &mut Arguments<impl Iterator<Item = String>>) -> Result<Comma
         if let Some(value) = arguments.attached.take() {
             return Err(UsageError::Unknown(format!("{flag}={value}")));
         }
+    }
+    options.tls = match (certificates, key) {
+        (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err(UsageError::Half {
+                given: "--tls-cert",
+                missing: "--tls-key",
+            });
+        }
+        (None, Some(_)) => {
+            return Err(UsageError::Half {
+                given: "--tls-key",
+                missing: "--tls-cert",
+            });
+        }
+    };
+    if options.tls.is_some() && options.stdio {
+        return Err(UsageError::NothingToProtect);
+    }
+    if options.tls.is_some() && !options.driver.has_tls() {
+        return Err(UsageError::NoTls(options.driver));
     }
     Ok(Command::Demo(options))
 }
@@ -259,6 +314,27 @@ mod tests {
         let error = parsed("demo --driver=none").unwrap_err();
         assert_eq!(error, UsageError::NoDriver("none".to_owned()));
         assert!(error.to_string().contains(&drivers::names()), "{error}");
+    }
+
+    #[test]
+    fn tls_is_served_where_there_is_tls_and_never_left_out_silently() {
+        for driver in Driver::ALL {
+            let line = format!("demo --driver {driver} --tls-cert c.pem --tls-key=k.pem");
+            match parsed(&line) {
+                Ok(Command::Demo(options)) => {
+                    let files = options.tls.expect("asked for");
+                    assert_eq!((&*files.certificates, &*files.key), ("c.pem", "k.pem"));
+                    assert!(cfg!(feature = "tls"));
+                }
+                other => assert_eq!(other, Err(UsageError::NoTls(*driver))),
+            }
+        }
+        let nothing = parsed("demo --stdio --tls-cert c.pem --tls-key k.pem");
+        assert_eq!(nothing, Err(UsageError::NothingToProtect));
+        for (given, missing) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
+            let half = parsed(&format!("demo {given} x.pem"));
+            assert_eq!(half, Err(UsageError::Half { given, missing }));
+        }
     }
 
     #[test]

@@ -33,9 +33,21 @@ pub(crate) fn run(options: &DemoOptions) -> io::Result<()> {
     let serve = serve_options(options)?;
     let served = service.clone();
     let announce = |address| introduce(options, address, &served);
-    options
-        .driver
-        .http(service, &options.listen, serve, announce)
+    let (driver, listen) = (options.driver, &options.listen);
+    match &options.tls {
+        None => driver.http(service, listen, serve, announce),
+        #[cfg(feature = "tls")]
+        Some(files) => {
+            let tls = mcp_driver::tls::TlsConfig::from_pem_files(&files.certificates, &files.key)?;
+            driver.https(service, listen, tls, serve, announce)
+        }
+        // No driver has it then, so nobody gets here; without TLS is not what was asked for.
+        #[cfg(not(feature = "tls"))]
+        Some(files) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("no TLS to serve {} and {}", files.certificates, files.key),
+        )),
+    }
 }
 
 fn serve_options(options: &DemoOptions) -> io::Result<ServeOptions> {
@@ -81,7 +93,12 @@ fn sealing_key(options: &DemoOptions) -> io::Result<Option<[u8; 32]>> {
 
 /// Says what is served and how a client connects.
 fn introduce(options: &DemoOptions, address: SocketAddr, service: &Service) {
-    let url = format!("http://{address}{}", options.path);
+    let scheme = if options.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = format!("{scheme}://{address}{}", options.path);
     let header = options
         .bearer
         .as_ref()
@@ -96,7 +113,7 @@ fn introduce(options: &DemoOptions, address: SocketAddr, service: &Service) {
            claude mcp add --transport http everything {url}{header}\n  \
            npx @modelcontextprotocol/inspector --cli {url} --transport http --method tools/list{header}\n\
          Is it up?\n  \
-           curl http://{address}/readyz\n\
+           curl {scheme}://{address}/readyz\n\
          As a child process instead: mcp demo --stdio\n",
         tools = service.tools().len(),
         resources = service.resources().len(),

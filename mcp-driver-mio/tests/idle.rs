@@ -28,6 +28,9 @@ mod linux {
 
     const CONNECTIONS: usize = 10_000;
     const MOST: usize = 64 << 20;
+    const CONNECTIONS_TLS: usize = 2_000;
+    /// 8 KiB each, and the process itself.
+    const MOST_TLS: usize = 24 << 20;
     const CHILD: &str = "MCP_IDLE_CHILD";
 
     /// Answers at once.
@@ -48,6 +51,10 @@ mod linux {
             ("lines", 20_000),
             ("http", 20_000),
         ];
+        let all = all.into_iter();
+        // A handshake takes its time, so these are fewer.
+        #[cfg(feature = "tls")]
+        let all = all.chain([("https", 5), ("https", 20_000)]);
         let tests = all.map(|(framing, bytes)| {
             Trial::test(format!("idle_{framing}_after_{bytes}_bytes"), move || {
                 little_is_held(framing, bytes);
@@ -57,18 +64,24 @@ mod linux {
         let mut arguments = Arguments::from_args();
         // Each takes most of the descriptors that there are.
         arguments.test_threads = Some(1);
-        libtest_mimic::run(&arguments, tests.into()).exit_code()
+        libtest_mimic::run(&arguments, tests.collect()).exit_code()
     }
 
     fn little_is_held(framing: &str, bytes: usize) {
-        let connections = allowed().saturating_sub(200).min(CONNECTIONS);
+        let most = if framing == "https" {
+            CONNECTIONS_TLS
+        } else {
+            CONNECTIONS
+        };
+        let connections = allowed().saturating_sub(200).min(most);
         let held = held(framing, bytes, connections);
         println!(
             "{connections} idle connections, {framing}, after {bytes} bytes: {} KiB in all, {} bytes each",
             held >> 10,
             held / connections
         );
-        assert!(held <= MOST, "more than {} MiB", MOST >> 20);
+        let most = if framing == "https" { MOST_TLS } else { MOST };
+        assert!(held <= most, "more than {} MiB", most >> 20);
     }
 
     /// Descriptors that this process may have, as many as it gets.
@@ -91,6 +104,14 @@ mod linux {
         let server = Server::new("idle", "1.0.0").tool(echo);
         let driver = event_loop.driver();
         let most = CONNECTIONS + 1;
+        #[cfg(feature = "tls")]
+        if framing == "https" {
+            let options = ServeOptions::default().with_max_connections(most);
+            let tls = mcp_testkit::driver::tls::server();
+            driver.serve_https(listener, server, tls, options).unwrap();
+            println!("{address}");
+            return event_loop.run().unwrap();
+        }
         if framing == "http" {
             let options = ServeOptions::default().with_max_connections(most);
             driver.serve_http(listener, server, options).unwrap();
@@ -137,13 +158,33 @@ mod linux {
         kib.trim().parse::<usize>().unwrap() << 10
     }
 
+    /// A client's end.
+    trait Stream: Read + Write {}
+    impl<S: Read + Write> Stream for S {}
+
+    fn connected(address: SocketAddr, framing: &str) -> Box<dyn Stream> {
+        let stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        #[cfg(feature = "tls")]
+        if framing == "https" {
+            use mcp_driver_mio::tls::rustls::{ClientConnection, StreamOwned};
+            let name = "localhost".try_into().unwrap();
+            let client = ClientConnection::new(mcp_testkit::driver::tls::client(), name);
+            return Box::new(StreamOwned::new(client.unwrap(), stream));
+        }
+        let _ = framing;
+        Box::new(stream)
+    }
+
     /// A connection on which a call was answered.
-    fn used(address: SocketAddr, framing: &str, bytes: usize) -> TcpStream {
+    fn used(address: SocketAddr, framing: &str, bytes: usize) -> Box<dyn Stream> {
         let text = format!("{}hello", " ".repeat(bytes - 5));
         let call = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"echo","arguments":{{"text":"{text}"}},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
         );
-        let request = if framing == "http" {
+        let request = if framing.starts_with("http") {
             format!(
                 "POST /mcp HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
                  accept: application/json, text/event-stream\r\nuser-agent: idle/1.0\r\n\
@@ -154,10 +195,7 @@ mod linux {
         } else {
             format!("{call}\n")
         };
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
+        let mut stream = connected(address, framing);
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         let mut piece = [0; 32 << 10];

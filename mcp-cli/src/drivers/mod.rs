@@ -71,6 +71,18 @@ impl Driver {
         }
     }
 
+    /// Whether it serves HTTPS.
+    pub(crate) const fn has_tls(self) -> bool {
+        match self {
+            #[cfg(all(feature = "std", feature = "tls"))]
+            Self::Std => true,
+            #[cfg(all(feature = "mio", feature = "tls"))]
+            Self::Mio => true,
+            #[allow(unreachable_patterns, reason = "there may be no other driver")]
+            _ => false,
+        }
+    }
+
     /// Serves standard input and output until the client goes away or a signal comes.
     pub(crate) fn stdio(self, service: Service) -> io::Result<()> {
         match self {
@@ -106,6 +118,26 @@ impl Driver {
             Self::Smol => mcp_driver_futures::run_http(service, address, options, announce),
             #[cfg(feature = "async-std")]
             Self::AsyncStd => async_std::run_http(service, address, options, announce),
+        }
+    }
+
+    /// Serves HTTPS until a signal comes, where this driver [can](Self::has_tls); `announce` is told where, once it does.
+    #[cfg(feature = "tls")]
+    pub(crate) fn https(
+        self,
+        service: Service,
+        address: &str,
+        tls: mcp_driver::tls::TlsConfig,
+        options: ServeOptions,
+        announce: impl FnOnce(SocketAddr),
+    ) -> io::Result<()> {
+        match self {
+            #[cfg(feature = "std")]
+            Self::Std => mcp_driver_std::run_https(service, address, tls, options, announce),
+            #[cfg(feature = "mio")]
+            Self::Mio => mcp_driver_mio::run_https(service, address, tls, options, announce),
+            #[allow(unreachable_patterns, reason = "there may be no other driver")]
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -32,7 +32,11 @@ fn provider() -> Arc<crypto::CryptoProvider> {
 }
 
 /// What the server under test is to use.
-pub(super) fn server() -> TlsConfig {
+///
+/// # Panics
+/// Never, for the certificate is good.
+#[must_use]
+pub fn server() -> TlsConfig {
     let chain =
         vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("a certificate")];
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
@@ -44,7 +48,12 @@ pub(super) fn server() -> TlsConfig {
     TlsConfig::new(Arc::new(config.expect("a certificate and its key")))
 }
 
-fn client() -> Arc<ClientConfig> {
+/// A client that trusts that server.
+///
+/// # Panics
+/// Never, for the certificate is good.
+#[must_use]
+pub fn client() -> Arc<ClientConfig> {
     static CLIENT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let made = CLIENT.get_or_init(|| {
         let mut roots = RootCertStore::empty();
