@@ -142,6 +142,43 @@ fn http_says_where_it_serves_and_ends_on_a_signal() {
     }
 }
 
+/// A file of the test kit's certificate.
+fn certificate(name: &str) -> String {
+    let kit = "../mcp-testkit/src/driver/certificates";
+    format!("{}/{kit}/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn tls_is_announced_or_what_is_wrong_is_said() {
+    let (good, key) = (certificate("certificate.pem"), certificate("key.pem"));
+    for driver in DRIVERS {
+        let has_tls = cfg!(feature = "tls") && matches!(*driver, "std" | "mio");
+        let demo = ["demo", "--driver", driver, "--listen", "127.0.0.1:0"];
+        let with = |key| [&demo[..], &["--tls-cert", &good, "--tls-key", key]].concat();
+        if !has_tls {
+            let (code, out, err) = output(&with(&key));
+            assert_eq!((code, out.as_str()), (Some(2), ""));
+            assert!(err.contains("no TLS on the driver"), "{err}");
+            continue;
+        }
+        let (code, out, err) = output(&with("/no/such.pem"));
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(err.contains("cannot read /no/such.pem"), "{err}");
+        let mut child = mcp(&with(&key))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map(Running)
+            .unwrap();
+        let introduction = BufReader::new(child.0.stdout.take().unwrap());
+        let mut lines = introduction.lines().map(Result::unwrap);
+        let url = lines
+            .find_map(|line| line.strip_prefix("Serving ").map(str::to_owned))
+            .unwrap();
+        assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    }
+}
+
 fn http(driver: &str) {
     let mut child = mcp(&["demo", "--listen", "127.0.0.1:0", "--driver", driver])
         .stdin(Stdio::null())
