@@ -22,6 +22,12 @@ const JAVASCRIPT: [&str; 3] = ["typescript_v2.mjs", "typescript_v1.mjs", "inspec
 /// Those of them that also speak HTTP+SSE.
 const HTTP_SSE: [&str; 1] = ["typescript_v1.mjs"];
 
+/// Those whose client is also tried over TLS. They find the authority of the test certificate where their platforms look.
+const HTTPS: [&str; 2] = ["typescript_v2.mjs", "python_v2.py"];
+
+/// Where Node and Python look.
+const AUTHORITIES: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+
 /// Scripts for Python, each with an environment of its own and the file that pins it.
 const PYTHON: [(&str, &str, &str); 2] = [
     ("python_v2.py", "python", "requirements.txt"),
@@ -49,11 +55,15 @@ pub(crate) fn check(run: &Run) -> Outcome {
         Ok(witness) => witness,
         Err(error) => return Outcome::one(Err(error)),
     };
+    let certificates = run
+        .workspace
+        .root
+        .join("mcp-testkit/src/driver/certificates");
     let mut count = Count::default();
     let mut missing = Vec::new();
     for found in clients(run) {
         match found {
-            Ok(client) => count.add(tried(&binary, &witness, &client)),
+            Ok(client) => count.add(tried(&binary, &witness, &certificates, &client)),
             Err(Absent::Missing(why)) => missing.push(why),
             Err(Absent::Broken(why)) => count.add(broken(&why)),
         }
@@ -131,13 +141,17 @@ fn broken(why: &str) -> Count {
 enum Channel {
     Stdio(Driver),
     Http(Driver),
+    Https(Driver),
     HttpSse,
 }
 
 /// Runs one client over its transports on every driver, some at once, for it mostly waits. HTTP gets a server of its own.
-fn tried(binary: &Path, witness: &Witness, client: &Client) -> Count {
+fn tried(binary: &Path, witness: &Witness, certificates: &Path, client: &Client) -> Count {
     let mut channels: Vec<Channel> = Driver::ALL.map(Channel::Stdio).into();
     channels.extend(Driver::HTTP.map(Channel::Http));
+    if HTTPS.contains(&client.name) {
+        channels.extend(Driver::HTTPS.map(Channel::Https));
+    }
     if HTTP_SSE.contains(&client.name) {
         channels.push(Channel::HttpSse);
     }
@@ -145,7 +159,7 @@ fn tried(binary: &Path, witness: &Witness, client: &Client) -> Count {
     let worker = || {
         let mut count = Count::default();
         while let Some(channel) = channels.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (title, command) = start(binary, witness, client, *channel);
+            let (title, command) = start(binary, witness, certificates, client, *channel);
             let tried = match command {
                 Ok((mut command, demo)) => {
                     let tried = rows(&mut command);
@@ -177,6 +191,7 @@ fn tried(binary: &Path, witness: &Witness, client: &Client) -> Count {
 fn start(
     binary: &Path,
     witness: &Witness,
+    certificates: &Path,
     client: &Client,
     channel: Channel,
 ) -> (String, Result<(Command, Option<Demo>), String>) {
@@ -184,6 +199,7 @@ fn start(
     let title = match channel {
         Channel::Stdio(driver) => format!("stdio on {}", driver.name()),
         Channel::Http(driver) => format!("HTTP on {}", driver.name()),
+        Channel::Https(driver) => format!("HTTPS on {}", driver.name()),
         Channel::HttpSse => "HTTP+SSE".to_owned(),
     };
     let started = match channel {
@@ -196,6 +212,13 @@ fn start(
             command.arg("--http").arg(&demo.url);
             command.arg("--binary").arg(own);
             Ok(Some(demo))
+        }),
+        Channel::Https(driver) => Demo::start_https(binary, driver, certificates).map(|demo| {
+            for variable in AUTHORITIES {
+                command.env(variable, certificates.join("authority.pem"));
+            }
+            command.arg("--http").arg(&demo.url);
+            Some(demo)
         }),
         Channel::HttpSse => Demo::start_http_sse(binary).map(|demo| {
             command.arg("--sse").arg(&demo.url);

@@ -33,6 +33,9 @@ impl Driver {
     /// Those whose HTTP everything is tried on: the others share their machine with the last two.
     pub(crate) const HTTP: [Self; 3] = [Self::Tokio, Self::Std, Self::Mio];
 
+    /// Those that have TLS of their own.
+    pub(crate) const HTTPS: [Self; 2] = [Self::Std, Self::Mio];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
@@ -93,6 +96,29 @@ impl Demo {
             url: format!("http://{before}/mcp"),
             _witness: Some(witness),
             _process: process,
+        })
+    }
+
+    /// Over TLS, with the certificate of the test kit: nothing that a witness could read.
+    pub(crate) fn start_https(
+        binary: &Path,
+        driver: Driver,
+        certificates: &Path,
+    ) -> Result<Self, String> {
+        let address = free_address()?;
+        let mut command = Command::new(binary);
+        command
+            .args(["demo", "--driver", driver.name()])
+            .args(["--listen", &address.to_string()])
+            .arg("--tls-cert")
+            .arg(certificates.join("certificate.pem"))
+            .arg("--tls-key")
+            .arg(certificates.join("key.pem"));
+        Ok(Self {
+            // The certificate is for this name as well as for the address.
+            url: format!("https://localhost:{}/mcp", address.port()),
+            _witness: None,
+            _process: listening(&mut command, address)?,
         })
     }
 
