@@ -124,7 +124,7 @@ impl<M: Machine> Tls<M> {
         (&mut self.machine, &mut self.said)
     }
 
-    fn handshaking(&mut self, now: Now, until: Instant, out: &mut Outbox) -> Demand {
+    fn handshaking(&self, now: Now, until: Instant, out: &mut Outbox) -> Demand {
         let mut demand = Demand::READ;
         demand.done = until <= now.instant || self.input_over || self.draining;
         demand.wakeup = Some(until);
