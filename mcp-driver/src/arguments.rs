@@ -103,6 +103,13 @@ const KEY: &str = "--tls-key";
 
 /// What a program can do besides stdio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "http", feature = "tls")),
+    allow(
+        dead_code,
+        reason = "what a program cannot do is named to those who ask for it"
+    )
+)]
 enum Ability {
     Stdio,
     Http,
