@@ -62,7 +62,7 @@ impl Machine for Probe {
         }
         let all_said = self.say.is_empty();
         let mut demand = Demand::READ;
-        demand.read = !self.deaf && !self.input_over;
+        demand.read = !self.deaf;
         demand.wakeup = Some(now.instant + Duration::from_secs(1000));
         demand.close_write = all_said && self.then == Then::CloseWrite;
         demand.done = all_said && self.then == Then::Done;
