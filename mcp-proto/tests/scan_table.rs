@@ -467,6 +467,12 @@ fn depth_size_and_number_of_members_are_bounded() {
         )),
         MalformedKind::Members
     );
+    // The members of an error object have a meaning and are not among them.
+    let error = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":1,"message":"m","data":0{}}}}}"#,
+        members(64)
+    );
+    assert_eq!(id(&error), Some("1"));
     // Arguments may have as many as they like.
     let arguments = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"arguments":{{"a":0{}}}}}}}"#,
@@ -670,4 +676,17 @@ fn every_prefix_of_a_message_is_refused_without_a_panic() {
             }
         }
     }
+}
+
+#[test]
+fn an_escape_in_one_unknown_key_makes_no_others_equal() {
+    for members in [
+        r#""\u0061x":1,"b":2,"c":3"#,
+        r#""b":2,"\u0061x":1,"c":3"#,
+    ] {
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping",{members}}}"#);
+        assert_eq!(id(&frame), Some("1"));
+    }
+    let twice = r#"{"jsonrpc":"2.0","id":1,"method":"ping","\u0061x":1,"ax":2}"#;
+    assert_eq!(kind(twice), MalformedKind::Duplicate);
 }
