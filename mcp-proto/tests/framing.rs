@@ -185,6 +185,22 @@ fn ids_and_retry_times_are_remembered() {
     assert_eq!(id, b"");
 }
 
+/// WHATWG HTML 9.2.6: a field without a colon has the empty string as its value. Found by fuzzing, where another parser
+/// takes such a line for none.
+#[test]
+fn a_name_without_a_value_takes_the_name_back() {
+    for stream in [
+        "event: x\nevent\ndata: 1\n\n",
+        "event: x\nevent:\ndata: 1\n\n",
+    ] {
+        let (seen, _, _) = events(stream.as_bytes(), 3, 100, 100);
+        let [Decoded::Event(event)] = &seen[..] else {
+            panic!("{seen:?}");
+        };
+        assert_eq!((&event.name[..], &event.data[..]), (&b""[..], &b"1"[..]));
+    }
+}
+
 /// Found by fuzzing: whoever resumes after the id of an event that was cut off loses the rest of that event.
 #[test]
 fn the_id_of_an_event_counts_when_the_event_is_complete() {

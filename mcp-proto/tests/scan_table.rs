@@ -680,13 +680,44 @@ fn every_prefix_of_a_message_is_refused_without_a_panic() {
 
 #[test]
 fn an_escape_in_one_unknown_key_makes_no_others_equal() {
-    for members in [
-        r#""\u0061x":1,"b":2,"c":3"#,
-        r#""b":2,"\u0061x":1,"c":3"#,
-    ] {
+    for members in [r#""\u0061x":1,"b":2,"c":3"#, r#""b":2,"\u0061x":1,"c":3"#] {
         let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping",{members}}}"#);
         assert_eq!(id(&frame), Some("1"));
     }
     let twice = r#"{"jsonrpc":"2.0","id":1,"method":"ping","\u0061x":1,"ax":2}"#;
     assert_eq!(kind(twice), MalformedKind::Duplicate);
+}
+
+#[test]
+fn what_is_neither_is_told_before_what_it_lacks() {
+    for (frame, fault) in [
+        (r#"{"jsonrpc":"2.0"}"#, MalformedKind::NoMethodNoResult),
+        (
+            r#"{"jsonrpc":"2.0","method":"a","result":1}"#,
+            MalformedKind::MethodAndResult,
+        ),
+        (r#"{"jsonrpc":"2.0","result":1}"#, MalformedKind::Id),
+    ] {
+        assert_eq!(kind(frame), fault, "{frame}");
+    }
+}
+
+#[test]
+fn a_malformed_message_has_the_form_that_it_shows() {
+    for (frame, form) in [
+        (r#"{"id":1,"method":"a"}"#, Some(Kind::Request)),
+        (r#"{"id":1,"method":"a""#, Some(Kind::Request)),
+        (r#"{"method":"a"}"#, Some(Kind::Notification)),
+        (r#"{"method":"a""#, None),
+        (r#"{"id":1,"result":{}}"#, Some(Kind::Result)),
+        (
+            r#"{"id":1,"error":{"code":1,"message":""}}"#,
+            Some(Kind::Error),
+        ),
+        (r#"{"id":1,"method":"a","result":{}}"#, None),
+        (r#"{"id":1}"#, None),
+        ("[]", None),
+    ] {
+        assert_eq!(fault(frame).form, form, "{frame}");
+    }
 }

@@ -467,43 +467,28 @@ impl<'a> Scan<'a> {
             (false, _) if error => Kind::Error,
             (false, _) => Kind::Result,
         };
-        if self.cursor_read_envelope() {
-            if !self.version {
-                self.note(MalformedKind::Version, end);
-            }
-            // A peer that could not read our id answers with null or without one; nothing else may.
-            let id_needed = self.envelope.kind == Kind::Result && result;
-            if self.null_id && self.envelope.kind != Kind::Error || id_needed && !self.has_id {
-                self.note(MalformedKind::Id, end);
-            }
-            if !self.has_method && !answer {
-                self.note(MalformedKind::NoMethodNoResult, end);
-            }
-            if result && error {
-                self.note(MalformedKind::ResultAndError, end);
-            }
-            if self.has_method && answer {
-                self.note(MalformedKind::MethodAndResult, end);
-            }
+        // What is no object at all was noted before, and takes precedence over all of these.
+        if !self.version {
+            self.note(MalformedKind::Version, end);
+        }
+        // A peer that could not read our id answers with null or without one; nothing else may.
+        let id_needed = self.envelope.kind == Kind::Result && result;
+        if self.null_id && self.envelope.kind != Kind::Error || id_needed && !self.has_id {
+            self.note(MalformedKind::Id, end);
+        }
+        if !self.has_method && !answer {
+            self.note(MalformedKind::NoMethodNoResult, end);
+        }
+        if result && error {
+            self.note(MalformedKind::ResultAndError, end);
+        }
+        if self.has_method && answer {
+            self.note(MalformedKind::MethodAndResult, end);
         }
         match self.noted {
             None => Ok(self.envelope),
             Some((kind, offset)) => Err(self.malformed(kind, offset)),
         }
-    }
-
-    /// Whether the frame was an object at all, so that the envelope's rules apply.
-    fn cursor_read_envelope(&self) -> bool {
-        !matches!(
-            self.noted,
-            Some((
-                MalformedKind::Empty
-                    | MalformedKind::Batch
-                    | MalformedKind::NotObject
-                    | MalformedKind::TooLong,
-                _
-            ))
-        )
     }
 
     #[cold]
