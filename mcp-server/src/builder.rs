@@ -182,7 +182,8 @@ impl Server {
         self
     }
 
-    /// For how long contents of resources may be cached that say nothing themselves: not at all, unless told otherwise.
+    /// For how long contents of resources may be cached that say nothing themselves: not at all, unless told otherwise. They are
+    /// `private` whatever is said here when the resource needs a scope or the caller is authenticated.
     pub const fn read_cache(mut self, hint: CacheHint) -> Self {
         self.read_cache = hint;
         self

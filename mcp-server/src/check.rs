@@ -126,31 +126,51 @@ pub(crate) fn violations(schema: &Value, value: &Value, nulls: Nulls) -> Vec<Vio
     check.found
 }
 
-/// The keywords of a schema that [`violations`] does not enforce, each once.
+/// The keywords of a schema that [`violations`] does not enforce, each once: with them references that it cannot follow.
 pub(crate) fn unenforced(schema: &Value) -> BTreeSet<&'static str> {
-    fn collect(schema: &Value, found: &mut BTreeSet<&'static str>) {
-        let Value::Object(object) = schema else {
-            return;
-        };
+    let mut found = BTreeSet::new();
+    each(schema, &mut |object| {
         found.extend(UNKNOWN.iter().filter(|key| object.contains_key(**key)));
-        for (key, inner) in object {
-            match (key.as_str(), inner) {
-                (
-                    "properties" | "patternProperties" | "$defs" | "definitions",
-                    Value::Object(map),
-                ) => {
-                    map.values().for_each(|inner| collect(inner, found));
-                }
-                // Data, not schemas.
-                ("enum" | "const" | "default" | "examples" | "required", _) => {}
-                (_, Value::Array(list)) => list.iter().for_each(|inner| collect(inner, found)),
-                _ => collect(inner, found),
-            }
+        let target = object.get("$ref").and_then(Value::as_str);
+        if target.is_some_and(|target| resolve(schema, target).is_none()) {
+            found.insert("$ref");
+        }
+    });
+    found
+}
+
+/// A reference that leaves the schema. Where parts of the schema have names of their own it may be to one of them; a complete
+/// validator knows the dialects themselves.
+pub(crate) fn foreign(schema: &Value) -> Option<&str> {
+    let (mut leaves, mut named) = (None, false);
+    each(schema, &mut |object| {
+        named |= object.contains_key("$id") || object.contains_key("id");
+        let target = object.get("$ref").and_then(Value::as_str);
+        let known =
+            |target: &&str| target.starts_with('#') || target.contains("://json-schema.org/");
+        leaves = leaves.or(target.filter(|target| !known(target)));
+    });
+    leaves.filter(|_| !named)
+}
+
+/// Shows every schema inside of a schema, itself first.
+fn each<'s>(schema: &'s Value, visit: &mut impl FnMut(&'s Map<String, Value>)) {
+    let Value::Object(object) = schema else {
+        return;
+    };
+    visit(object);
+    for (key, inner) in object {
+        match (key.as_str(), inner) {
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",
+                Value::Object(map),
+            ) => map.values().for_each(|inner| each(inner, visit)),
+            // Data, not schemas.
+            ("enum" | "const" | "default" | "examples" | "required", _) => {}
+            (_, Value::Array(list)) => list.iter().for_each(|inner| each(inner, visit)),
+            _ => each(inner, visit),
         }
     }
-    let mut found = BTreeSet::new();
-    collect(schema, &mut found);
-    found
 }
 
 /// `a`, `b` → `a.b`; names that are no identifiers are quoted.

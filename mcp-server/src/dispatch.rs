@@ -11,7 +11,9 @@ use mcp_proto::error::{INVALID_PARAMS, WireError};
 use mcp_proto::json::{Inbound, Span, text};
 use mcp_proto::method::Method;
 use mcp_proto::reply::Body;
-use mcp_types::{CallToolResult, CompleteRequestParams, CompletionReference, Json, Meta, Revision};
+use mcp_types::{
+    CacheScope, CallToolResult, CompleteRequestParams, CompletionReference, Json, Meta, Revision,
+};
 use serde_json::Value;
 
 use crate::argument::Arguments;
@@ -124,10 +126,13 @@ impl Call<'_> {
             self.authorized()?;
             return Err(resource_not_found(&uri, self.revision));
         };
+        let authenticated = viewer.principal.is_some();
         let cache = resource
             .inner
             .cache
-            .unwrap_or_else(|| self.service.read_hint());
+            .unwrap_or_else(|| self.service.read_hint(authenticated));
+        // A copy that is shared would be read without the scope (server/utilities/caching, "Security Considerations").
+        let scoped = !resource.inner.scopes.is_empty();
         let (uri, revision) = (uri.into_owned(), self.revision);
         let work = resource.read(request, self.context.clone());
         Ok(finish(work, move |outcome| match outcome {
@@ -136,10 +141,13 @@ impl Call<'_> {
                 if result.contents.is_empty() {
                     return Outcome::Fail(resource_not_found(&uri, revision));
                 }
-                let hint = CacheHint {
+                let mut hint = CacheHint {
                     ttl_ms: result.ttl_ms.take().unwrap_or(cache.ttl_ms),
                     scope: result.cache_scope.take().unwrap_or(cache.scope),
                 };
+                if scoped {
+                    hint.scope = CacheScope::Private;
+                }
                 result.result_type = None;
                 let meta = own_meta(result.meta.take());
                 Outcome::Reply(OwnedReply {

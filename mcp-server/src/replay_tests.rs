@@ -723,6 +723,69 @@ fn undeclared_capabilities_are_typed_and_become_a_protocol_error() {
 }
 
 #[test]
+fn tool_blocks_go_to_clients_with_tools_and_each_use_is_followed_by_its_results() {
+    let question = |messages: &Value| {
+        let params: CreateMessageRequestParams =
+            serde_json::from_value(json!({"messages": messages, "maxTokens": 5})).unwrap();
+        handler(move |context| {
+            let params = params.clone();
+            async move {
+                match context.sample("s", params).await {
+                    Ok(_) => "answered".to_owned(),
+                    Err(AskError::Undeclared(_)) => "undeclared".to_owned(),
+                    Err(AskError::Question(problem)) => problem.to_string(),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        })
+    };
+    let say = |role: &str, blocks: Value| json!({"role": role, "content": blocks});
+    let uses = |ids: &[&str]| {
+        let of = |id: &&str| json!({"type": "tool_use", "id": id, "name": "n", "input": {}});
+        say("assistant", ids.iter().map(of).collect())
+    };
+    let results = |ids: &[&str]| {
+        let of = |id: &&str| json!({"type": "tool_result", "toolUseId": id, "content": []});
+        say("user", ids.iter().map(of).collect())
+    };
+    let hi = || say("user", json!({"type": "text", "text": "hi"}));
+    let plain = Client {
+        features: ClientFeatures::SAMPLING,
+        ..Client::modern()
+    };
+    let able = Client {
+        features: ClientFeatures::SAMPLING | ClientFeatures::SAMPLING_TOOLS,
+        ..Client::modern()
+    };
+    let whole = json!([hi(), uses(&["a", "b"]), results(&["b", "a"]), hi()]);
+    assert_eq!(
+        plain.round(&question(&whole), &json!({})).text(),
+        "undeclared"
+    );
+    assert_eq!(able.round(&question(&whole), &json!({})).keys(), ["s"]);
+    assert_eq!(
+        plain.round(&question(&json!([hi()])), &json!({})).keys(),
+        ["s"]
+    );
+    for broken in [
+        json!([hi(), uses(&["a"])]),
+        json!([uses(&["a"]), hi(), results(&["a"])]),
+        json!([uses(&["a", "b"]), results(&["a"])]),
+        json!([
+            uses(&["a"]),
+            say("assistant", results(&["a"])["content"].clone())
+        ]),
+    ] {
+        let told = able.round(&question(&broken), &json!({}));
+        assert!(
+            told.text().contains("tool use"),
+            "{broken}: {}",
+            told.text()
+        );
+    }
+}
+
+#[test]
 fn requests_that_may_not_suspend_cannot_ask() {
     let client = Client {
         method: "completion/complete",

@@ -309,7 +309,8 @@ impl ResourceBuilder {
         self
     }
 
-    /// For how long and for whom contents may be cached; otherwise the server's default for reads applies.
+    /// For how long and for whom contents may be cached; otherwise the server's default for reads applies. Of a resource that
+    /// needs a scope they are `private` whatever is said here.
     pub const fn cache(mut self, hint: CacheHint) -> Self {
         self.cache = Some(hint);
         self

@@ -6,7 +6,7 @@
 use mcp_proto::context::ClientFeatures;
 use mcp_types::{
     CreateMessageRequestParams, CreateMessageResult, IncludeContext, ListRootsRequestParams,
-    ListRootsResult, Revision, Root, SamplingMessageContentBlock, describe, to_json,
+    ListRootsResult, Revision, Role, Root, SamplingMessageContentBlock, describe, to_json,
 };
 use serde::de::DeserializeOwned;
 
@@ -20,14 +20,15 @@ impl Context {
     /// `key` names the question within the call and must be the same in every run of the handler.
     ///
     /// # Errors
-    /// [`AskError`]: among others when the client offers no sampling, or no tools in it where `params` has some.
+    /// [`AskError`]: among others when the client offers no sampling, or no tools in it where `params` has some
+    /// or its messages hold uses or results of some; and when a message with tool uses is not followed by their results.
     pub async fn sample(
         &self,
         key: &str,
         mut params: CreateMessageRequestParams,
     ) -> Result<CreateMessageResult, AskError> {
         self.require(ClientFeatures::SAMPLING, "sampling", Revision::V2024_11_05)?;
-        if params.tools.is_some() || params.tool_choice.is_some() {
+        if params.tools.is_some() || params.tool_choice.is_some() || has_tool_blocks(&params) {
             self.require(
                 ClientFeatures::SAMPLING_TOOLS,
                 "sampling with tools",
@@ -46,7 +47,7 @@ impl Context {
             // Not to be used then; a client may ignore it anyway.
             params.include_context = None;
         }
-        check_tool_results(&params)?;
+        check_tool_blocks(&params)?;
         let question = Question {
             key,
             kind: Kind::Sample,
@@ -93,22 +94,43 @@ fn read<T: DeserializeOwned>(method: &str, raw: &str) -> Result<T, String> {
         .map_err(|error| format!("expected the result of {method}: {}", describe(&error)))
 }
 
-/// A message with tool results holds nothing else (2026-07-28, client/sampling, "Tool Result Messages").
-fn check_tool_results(params: &CreateMessageRequestParams) -> Result<(), AskError> {
-    let is_result = |block: &SamplingMessageContentBlock| {
-        matches!(block, SamplingMessageContentBlock::ToolResult(_))
-    };
-    let mixed = |blocks: &[SamplingMessageContentBlock]| {
-        blocks.iter().any(is_result) && !blocks.iter().all(is_result)
-    };
-    match params
+type Block = SamplingMessageContentBlock;
+
+/// Whether the messages hold tool uses or their results, which are tools in sampling as much as definitions are.
+fn has_tool_blocks(params: &CreateMessageRequestParams) -> bool {
+    let of_a_tool = |block: &Block| matches!(block, Block::ToolUse(_) | Block::ToolResult(_));
+    params
         .messages
         .iter()
-        .position(|message| mixed(message.content.blocks()))
-    {
-        Some(index) => Err(AskError::Question(format!(
-            "messages[{index}] mixes tool results with other content: give the results a message of their own"
-        ))),
-        None => Ok(()),
+        .any(|message| message.content.blocks().iter().any(of_a_tool))
+}
+
+/// A message with tool results holds nothing else, and one with tool uses is followed by one of the user's with the results of
+/// all of them (2026-07-28, client/sampling, "Tool Result Messages" and "Tool Use and Result Balance").
+fn check_tool_blocks(params: &CreateMessageRequestParams) -> Result<(), AskError> {
+    let is_result = |block: &Block| matches!(block, Block::ToolResult(_));
+    let mut messages = params.messages.iter().enumerate().peekable();
+    while let Some((index, message)) = messages.next() {
+        let blocks = message.content.blocks();
+        if blocks.iter().any(is_result) && !blocks.iter().all(is_result) {
+            return Err(AskError::Question(format!(
+                "messages[{index}] mixes tool results with other content: give the results a message of their own"
+            )));
+        }
+        let next = messages.peek().map(|(_, next)| *next);
+        let results = next
+            .filter(|next| next.role == Role::User && next.content.blocks().iter().all(is_result))
+            .map_or(&[][..], |next| next.content.blocks());
+        let answered = |id: &str| {
+            let answers = |block: &Block| matches!(block, Block::ToolResult(result) if result.tool_use_id == id);
+            results.iter().any(answers)
+        };
+        let open = |block: &Block| matches!(block, Block::ToolUse(used) if !answered(&used.id));
+        if blocks.iter().any(open) {
+            return Err(AskError::Question(format!(
+                "messages[{index}] has a tool use whose result is not in a user message right behind it"
+            )));
+        }
     }
+    Ok(())
 }

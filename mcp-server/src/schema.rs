@@ -108,39 +108,67 @@ fn alternatives_are_objects(root: &Map<String, Value>) -> bool {
 }
 
 /// `{"type":"object","properties":{"result": …},"required":["result"]}`: what revisions up to 2025-11-25 need around
-/// output that is not an object.
+/// output that is not an object. Its references still lead where they led.
 pub(crate) fn wrapped_output(mut inner: Value) -> Value {
     let mut root = Map::new();
+    let mut definitions = None;
+    if let Some(object) = inner.as_object_mut() {
+        // It counts at the root only.
+        root.extend(object.remove_entry("$schema"));
+        // With a name of its own a schema is its own root wherever it stands.
+        if !object.contains_key("$id") {
+            // Clients look for definitions at the root.
+            definitions = object.remove("$defs");
+            rebase(object);
+        }
+    }
     root.insert("type".to_owned(), Value::from("object"));
-    let definitions = inner
-        .as_object_mut()
-        .and_then(|object| object.remove("$defs"));
-    // `#` meant the old root.
-    rebase(&mut inner);
     let mut properties = Map::new();
     properties.insert("result".to_owned(), inner);
     root.insert("properties".to_owned(), Value::Object(properties));
     root.insert("required".to_owned(), Value::from(vec!["result"]));
-    if let Some(definitions) = definitions {
+    if let Some(mut definitions) = definitions {
+        rebase_each(&mut definitions);
         root.insert("$defs".to_owned(), definitions);
     }
     Value::Object(root)
 }
 
-fn rebase(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            for (key, value) in object {
-                match value {
-                    Value::String(target) if key == "$ref" && target == "#" => {
-                        *target = "#/properties/result".to_owned();
-                    }
-                    other => rebase(other),
+/// Makes local references of a schema lead into `properties/result`, save those to definitions, which stay at the root.
+fn rebase(object: &mut Map<String, Value>) {
+    for (key, value) in object {
+        match (key.as_str(), value) {
+            ("$ref" | "$dynamicRef", Value::String(target)) => {
+                if let Some(pointer) = target.strip_prefix('#')
+                    && (pointer.is_empty() || pointer.starts_with('/'))
+                    && !pointer.starts_with("/$defs/")
+                {
+                    *target = format!("#/properties/result{pointer}");
                 }
             }
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",
+                map,
+            ) => rebase_each(map),
+            // Data, not schemas.
+            ("enum" | "const" | "default" | "examples" | "required", _) => {}
+            (_, Value::Array(list)) => list.iter_mut().for_each(rebase_inner),
+            (_, inner) => rebase_inner(inner),
         }
-        Value::Array(list) => list.iter_mut().for_each(rebase),
-        _ => {}
+    }
+}
+
+fn rebase_each(schemas: &mut Value) {
+    if let Value::Object(schemas) = schemas {
+        schemas.values_mut().for_each(rebase_inner);
+    }
+}
+
+fn rebase_inner(schema: &mut Value) {
+    if let Value::Object(object) = schema
+        && !object.contains_key("$id")
+    {
+        rebase(object);
     }
 }
 

@@ -212,3 +212,41 @@ fn output_that_is_no_object_can_be_wrapped() {
         assert!(wrapped.get("$defs").is_some());
     }
 }
+
+#[test]
+fn every_reference_of_a_wrapped_schema_still_leads_where_it_led() {
+    let wrapped = wrapped_output(json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "array",
+        "items": {"$ref": "#/definitions/leaf"},
+        "contains": {"$ref": "#/items"},
+        "enum": [[{"$ref": "#"}]],
+        "properties": {"default": {"$ref": "#"}},
+        "definitions": {"leaf": {"anyOf": [{"$ref": "#/$defs/twig"}, {"type": "null"}]}},
+        "$defs": {"twig": {"items": {"$ref": "#/definitions/leaf"}}, "own": {"$id": "own", "items": {"$ref": "#"}}},
+    }));
+    let expected = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"result": {
+            "type": "array",
+            "items": {"$ref": "#/properties/result/definitions/leaf"},
+            "contains": {"$ref": "#/properties/result/items"},
+            "enum": [[{"$ref": "#"}]],
+            "properties": {"default": {"$ref": "#/properties/result"}},
+            "definitions": {"leaf": {"anyOf": [{"$ref": "#/$defs/twig"}, {"type": "null"}]}},
+        }},
+        "required": ["result"],
+        "$defs": {
+            "twig": {"items": {"$ref": "#/properties/result/definitions/leaf"}},
+            "own": {"$id": "own", "items": {"$ref": "#"}},
+        },
+    });
+    assert_eq!(wrapped, expected);
+    let own = json!({"$id": "https://example.com/list", "items": {"$ref": "#/$defs/a"}, "$defs": {"a": {}}});
+    let wrapped = wrapped_output(own.clone());
+    assert_eq!(
+        wrapped["properties"]["result"], own,
+        "its references are its own"
+    );
+}

@@ -173,8 +173,13 @@ impl Service {
         hint
     }
 
-    pub(crate) fn read_hint(&self) -> CacheHint {
-        self.compiled.read_cache
+    /// The hint for contents that nobody marked: not shared when they may depend on who asks.
+    pub(crate) fn read_hint(&self, authenticated: bool) -> CacheHint {
+        let mut hint = self.compiled.read_cache;
+        if authenticated {
+            hint.scope = CacheScope::Private;
+        }
+        hint
     }
 
     /// The mirrored parameters of a tool; `None` for most tools.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::check::{Nulls, Violation, join, kind_of, unenforced, violations};
+use crate::check::{Nulls, Violation, foreign, join, kind_of, unenforced, violations};
 
 /// Characters of a type's own complaint that are passed on.
 const MAX_REASON: usize = 200;
@@ -69,6 +69,12 @@ impl Rules {
     pub(crate) fn written(schema: Value) -> Result<Self, BadSchema> {
         if !schema.is_object() {
             return Err(BadSchema("a schema is a JSON object".to_owned()));
+        }
+        dialect(&schema)?;
+        if let Some(target) = foreign(&schema) {
+            return Err(BadSchema(format!(
+                "`$ref`: {target} is outside of the schema, and nothing is fetched"
+            )));
         }
         Ok(Self {
             #[cfg(feature = "validate")]
@@ -139,12 +145,13 @@ impl Rules {
                 return Err(found);
             }
             // JSON Schema counts 1.0 as an integer and some callers write it so; serde does not.
-            if let Some(integral) = integral(&value)
-                && let Ok(arguments) = serde_json::from_str(&integral)
+            let integral = integral(text);
+            if let Some(text) = &integral
+                && let Ok(arguments) = serde_json::from_str(text)
             {
                 return Ok(arguments);
             }
-            let found = deserialised::<A>(text, &value);
+            let found = deserialised::<A>(integral.as_deref().unwrap_or(text), &value);
             Err(vec![found.unwrap_or_else(|| {
                 Violation::new("", "other arguments", plain(&error))
             })])
@@ -159,33 +166,90 @@ impl Rules {
     }
 }
 
-/// The text with every integral float written as an integer; `None` if there is none.
-fn integral(value: &Value) -> Option<String> {
-    const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
-    fn rewrite(value: &mut Value, changed: &mut bool) {
-        match value {
-            Value::Number(number) if number.is_f64() => {
-                let exact = number
-                    .as_f64()
-                    .filter(|float| float.fract() == 0.0 && float.abs() <= MAX_SAFE);
-                if let Some(integer) =
-                    exact.and_then(|float| format!("{float:.0}").parse::<i64>().ok())
-                {
-                    *value = Value::from(integer);
-                    *changed = true;
+/// The dialects of JSON Schema that are supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    V2020,
+    V2019,
+    V7,
+    V6,
+    V4,
+}
+
+/// The dialect that `$schema` names, 2020-12 by default. Another one is refused whoever enforces the schema (2026-07-28, basic,
+/// "JSON Schema Usage").
+fn dialect(schema: &Value) -> Result<Dialect, BadSchema> {
+    let Some(named) = schema.get("$schema").and_then(Value::as_str) else {
+        return Ok(Dialect::V2020);
+    };
+    let (_, place) = named
+        .trim_end_matches('#')
+        .split_once("://")
+        .unwrap_or_default();
+    match place {
+        "json-schema.org/draft/2020-12/schema" => Ok(Dialect::V2020),
+        "json-schema.org/draft/2019-09/schema" => Ok(Dialect::V2019),
+        "json-schema.org/draft-07/schema" => Ok(Dialect::V7),
+        "json-schema.org/draft-06/schema" => Ok(Dialect::V6),
+        "json-schema.org/draft-04/schema" => Ok(Dialect::V4),
+        _ => Err(BadSchema(format!("the dialect {named} is not supported"))),
+    }
+}
+
+/// The JSON text with every integral float written as an integer, and all else as it was: a name that stands twice still does.
+/// `None` if there is none.
+fn integral(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let (mut copied, mut at) = (0, 0);
+    let bytes = text.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = end_of_string(bytes, at),
+            b'-' | b'0'..=b'9' => {
+                let more =
+                    |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                let length = bytes[at..].iter().take_while(|byte| more(byte)).count();
+                if let Some(integer) = as_integer(&text[at..at + length]) {
+                    out.push_str(&text[copied..at]);
+                    out.push_str(&integer.to_string());
+                    copied = at + length;
                 }
+                at += length;
             }
-            Value::Array(list) => list.iter_mut().for_each(|item| rewrite(item, changed)),
-            Value::Object(members) => members
-                .values_mut()
-                .for_each(|member| rewrite(member, changed)),
-            _ => {}
+            _ => at += 1,
         }
     }
-    let mut value = value.clone();
-    let mut changed = false;
-    rewrite(&mut value, &mut changed);
-    changed.then(|| value.to_string())
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(&text[copied..]);
+    Some(out)
+}
+
+/// The place behind the string that begins at `at`.
+fn end_of_string(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// The integer that a number with a point or an exponent is.
+fn as_integer(token: &str) -> Option<i64> {
+    const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
+    if !token.contains(['.', 'e', 'E']) {
+        return None;
+    }
+    let float: f64 = token.parse().ok()?;
+    let integral = float.fract() == 0.0 && float.abs() <= MAX_SAFE;
+    integral
+        .then(|| format!("{float:.0}").parse().ok())
+        .flatten()
 }
 
 /// The violation that only the type itself sees, such as a date that does not exist.
@@ -259,7 +323,7 @@ mod full {
     use jsonschema::{Draft, PatternOptions, Validator};
     use serde_json::Value;
 
-    use super::BadSchema;
+    use super::{BadSchema, Dialect, dialect};
     use crate::check::{Nulls, Violation, kind_of};
 
     const MAX_VIOLATIONS: usize = 8;
@@ -268,27 +332,19 @@ mod full {
         // Without a retriever every reference that leaves the schema is an error here, not a request. The linear regex engine
         // keeps a hostile `pattern` from taking exponential time.
         jsonschema::options()
-            .with_draft(draft(schema)?)
+            .with_draft(draft(dialect(schema)?))
             .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
             .build(schema)
             .map_err(|error| BadSchema(error.to_string()))
     }
 
-    fn draft(schema: &Value) -> Result<Draft, BadSchema> {
-        let Some(dialect) = schema.get("$schema").and_then(Value::as_str) else {
-            return Ok(Draft::Draft202012);
-        };
-        match dialect
-            .trim_end_matches('#')
-            .split_once("://")
-            .map_or("", |(_, rest)| rest)
-        {
-            "json-schema.org/draft/2020-12/schema" => Ok(Draft::Draft202012),
-            "json-schema.org/draft/2019-09/schema" => Ok(Draft::Draft201909),
-            "json-schema.org/draft-07/schema" => Ok(Draft::Draft7),
-            "json-schema.org/draft-06/schema" => Ok(Draft::Draft6),
-            "json-schema.org/draft-04/schema" => Ok(Draft::Draft4),
-            _ => Err(BadSchema(format!("the dialect {dialect} is not supported"))),
+    const fn draft(dialect: Dialect) -> Draft {
+        match dialect {
+            Dialect::V2020 => Draft::Draft202012,
+            Dialect::V2019 => Draft::Draft201909,
+            Dialect::V7 => Draft::Draft7,
+            Dialect::V6 => Draft::Draft6,
+            Dialect::V4 => Draft::Draft4,
         }
     }
 
@@ -425,6 +481,65 @@ mod tests {
             told(&rules, &long),
             "`list[0]`: expected an integer from 0 to 255, got a string"
         );
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused_beside_an_integral_float_as_well() {
+        let rules = Rules::generated(json!({"type": "object"}), false);
+        for text in [
+            r#"{"when": 2, "when": 4, "list": [1.0]}"#,
+            r#"{"list": [1.0], "when": 2, "when": 4}"#,
+        ] {
+            assert_eq!(
+                told(&rules, text),
+                "expected each name once, got `when` twice"
+            );
+        }
+        assert_eq!(
+            told(&rules, r#"{"when": 2.0, "list": [1.5, 2.0]}"#),
+            "`list[0]`: expected an integer from 0 to 255, got the number 1.5"
+        );
+        let text =
+            r#"{"a \"1.0": "1.0, \\", "b": [-1.0, 2.50e1, 1e400, 9007199254740993.0, 0.5, 1.0]}"#;
+        assert_eq!(
+            integral(text).unwrap(),
+            r#"{"a \"1.0": "1.0, \\", "b": [-1, 25, 1e400, 9007199254740993.0, 0.5, 1]}"#
+        );
+        assert_eq!(integral(r#"{"a": [1, -2, 1.5, "1.0"]}"#), None);
+    }
+
+    #[test]
+    fn dialects_and_references_that_nobody_follows_are_never_taken_silently() {
+        for schema in [
+            json!({"$ref": "https://example.com/schema.json"}),
+            json!({"properties": {"a": {"items": {"$ref": "file:///etc/passwd"}}}}),
+            json!({"$schema": "https://example.com/dialect"}),
+        ] {
+            assert!(Rules::written(schema.clone()).is_err(), "{schema}");
+        }
+        for schema in [
+            json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}),
+            // Data, and a property's name.
+            json!({"const": {"$ref": "https://example.com"}, "properties": {"$ref": {"type": "string"}}}),
+        ] {
+            let rules = Rules::written(schema).unwrap();
+            assert!(rules.unenforced().is_empty());
+        }
+        // Only a complete validator finds what these name.
+        for schema in [
+            json!({"$ref": "#name", "$defs": {"a": {"$anchor": "name", "type": "object"}}}),
+            json!({"$ref": "item", "$id": "https://example.com/", "$defs": {"a": {"$id": "item"}}}),
+        ] {
+            let rules = Rules::written(schema).unwrap();
+            let told: Vec<_> = rules.unenforced().into_iter().collect();
+            let expected: &[&str] = if cfg!(feature = "validate") {
+                &[]
+            } else {
+                &["$ref"]
+            };
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

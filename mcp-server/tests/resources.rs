@@ -229,6 +229,57 @@ fn caching_is_off_for_reads_unless_somebody_says_otherwise() {
     );
 }
 
+#[test]
+fn what_needs_a_scope_is_never_shared_and_what_nobody_marked_not_between_callers_with_tokens() {
+    let public = CacheHint {
+        ttl_ms: 60_000,
+        scope: CacheScope::Public,
+    };
+    let shared = |uri: &str| {
+        let contents = vec![ResourceContents::text(uri, "x")];
+        ReadResourceResult::new(contents).with_cache_scope(CacheScope::Public)
+    };
+    let server = Server::new("t", "1")
+        .read_cache(public)
+        .resource(Resource::builder("x://plain").read(|_, _| Ok("x")))
+        .resource(
+            Resource::builder("x://marked")
+                .cache(public)
+                .read(|_, _| Ok("x")),
+        )
+        .resource(Resource::builder("x://said").read(move |request, _| Ok(shared(request.uri()))))
+        .resource(
+            Resource::builder("s://plain")
+                .scopes(["s"])
+                .read(|_, _| Ok("x")),
+        )
+        .resource(
+            Resource::builder("s://marked")
+                .scopes(["s"])
+                .cache(public)
+                .read(|_, _| Ok("x")),
+        )
+        .resource(
+            Resource::builder("s://said")
+                .scopes(["s"])
+                .read(move |request, _| Ok(shared(request.uri()))),
+        );
+    let anybody = ToolRunner::new(server.build().unwrap());
+    let caller = anybody
+        .clone()
+        .with_principal(Principal::new("p").with_scopes(["s"]));
+    let scope =
+        |runner: &ToolRunner, uri: &str| runner.read(uri).wait().unwrap().cache_scope.unwrap();
+    assert_eq!(scope(&anybody, "x://plain"), CacheScope::Public);
+    assert_eq!(scope(&caller, "x://plain"), CacheScope::Private);
+    for uri in ["x://marked", "x://said"] {
+        assert_eq!(scope(&caller, uri), CacheScope::Public, "{uri}");
+    }
+    for uri in ["s://plain", "s://marked", "s://said"] {
+        assert_eq!(scope(&caller, uri), CacheScope::Private, "{uri}");
+    }
+}
+
 #[resource("secret://{name}", scopes("secrets"))]
 fn secret(name: String) -> String {
     name

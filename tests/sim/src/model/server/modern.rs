@@ -42,7 +42,8 @@ impl ServerModel {
             None => None,
             Some(level) => {
                 let name = level.text().ok_or(-32602)?;
-                Some(LEVELS.iter().position(|l| *l == name).ok_or(-32602)?)
+                let level = LEVELS.iter().position(|l| *l == name).ok_or(-32602)?;
+                self.shape.logging.then_some(level)
             }
         };
         if message.method == "server/discover" {
