@@ -148,7 +148,7 @@ pub(crate) fn foreign(schema: &Value) -> Option<&str> {
         let target = object.get("$ref").and_then(Value::as_str);
         let known =
             |target: &&str| target.starts_with('#') || target.contains("://json-schema.org/");
-        leaves = leaves.or(target.filter(|target| !known(target)));
+        leaves = leaves.or_else(|| target.filter(|target| !known(target)));
     });
     leaves.filter(|_| !named)
 }

@@ -733,7 +733,7 @@ fn tool_blocks_go_to_clients_with_tools_and_each_use_is_followed_by_its_results(
                 match context.sample("s", params).await {
                     Ok(_) => "answered".to_owned(),
                     Err(AskError::Undeclared(_)) => "undeclared".to_owned(),
-                    Err(AskError::Question(problem)) => problem.to_string(),
+                    Err(AskError::Question(problem)) => problem,
                     Err(other) => panic!("{other}"),
                 }
             }
