@@ -77,6 +77,7 @@ impl HttpLane {
             key: shared.then_some([configuration as u8; 32]),
             options: HttpOptions::default()
                 .with_max_calls(max_calls + room)
+                .with_max_detached(max_calls)
                 .with_max_streams(max_streams + room),
             stage: stage.clone(),
             tasks: tasks.clone(),
@@ -191,13 +192,14 @@ impl HttpLane {
     }
 
     fn limits(&self) -> Checked {
+        // As many whose client left as others.
+        let max_calls = 2 * self.max_calls;
         for replica in &self.replicas {
             let (calls, streams) = (replica.server.calls(), replica.server.streams());
             require!(
-                calls <= self.max_calls && streams <= self.max_streams,
+                calls <= max_calls && streams <= self.max_streams,
                 LimitsHold,
-                "{calls} calls and {streams} streams, {} and {} allowed",
-                self.max_calls,
+                "{calls} calls and {streams} streams, {max_calls} and {} allowed",
                 self.max_streams
             );
         }
