@@ -721,3 +721,31 @@ fn a_malformed_message_has_the_form_that_it_shows() {
         assert_eq!(fault(frame).form, form, "{frame}");
     }
 }
+
+#[test]
+fn of_several_faults_the_most_basic_one_is_told_and_of_its_kind_the_first() {
+    for (frame, fault) in [
+        // Noted in this order, and in the other.
+        (
+            r#"{"jsonrpc":"1.0","id":true,"method":"a"}"#,
+            MalformedKind::Version,
+        ),
+        (
+            r#"{"id":true,"id":true,"method":"a"}"#,
+            MalformedKind::Duplicate,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":true,"method":5}"#,
+            MalformedKind::Id,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":5,"id":true}"#,
+            MalformedKind::Id,
+        ),
+    ] {
+        assert_eq!(kind(frame), fault, "{frame}");
+    }
+    let twice = r#"{"jsonrpc":"2.0","id":1,"method":"a","x":1,"x":2,"x":3}"#;
+    let second = twice.match_indices('x').nth(1).unwrap().0;
+    assert_eq!(fault(twice).offset as usize, second);
+}
