@@ -24,7 +24,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ use mcp_server::proto::time::Now;
 use mcp_server::{Connection, Job, Machine};
 
 use crate::crew::Crew;
+use crate::pool;
 use crate::runtime::StdRuntime;
 use crate::system::{Bell, Duplex};
 
@@ -355,7 +356,10 @@ impl<M: Yielding> Led for Line<M> {
         let mut state = self.lock();
         if self.counter() == seen && state.live.is_some() {
             self.succeed(&mut state);
-            self.lead(state);
+            // What runs on it panicked, and nobody else would end it: an HTTP connection, what hears a client's events.
+            if !pool::run(|| self.lead(state)) {
+                self.end(self.lock(), Ended::Closed);
+            }
         }
     }
 
@@ -372,7 +376,12 @@ impl<M: Yielding> Led for Line<M> {
         self.wish.fetch_max(CUT, Ordering::SeqCst);
         self.bell.ring();
         // Its leader may be inside of a handler, and nobody else there to do it.
-        if let Ok(state) = self.state.try_lock()
+        let state = match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if let Some(state) = state
             && state.live.is_some()
         {
             self.end(state, Ended::ShutdownBound);

@@ -236,12 +236,15 @@ impl Pool {
     }
 }
 
-/// A panic of a handler is caught where the handler is known; this is for what nobody knows.
-fn run(work: Work) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+/// A panic of a handler is caught where the handler is known; this is for what nobody knows. Says whether it came to its
+/// end.
+pub(crate) fn run(work: impl FnOnce()) -> bool {
+    let ran = catch_unwind(AssertUnwindSafe(work));
+    ran.map_err(|payload| {
         // Dropping it may panic in its turn.
         std::mem::forget(payload);
-    }
+    })
+    .is_ok()
 }
 
 impl fmt::Debug for Pool {

@@ -239,6 +239,19 @@ mod unix {
         assert!(connection.close().unwrap().status.unwrap().success());
     }
 
+    fn a_panic_of_what_hears_the_events_leaves_nobody_waiting() {
+        let connection = Connection::child(config(), &mut command(), |event| {
+            assert!(!matches!(event, ClientEvent::Progress { .. }), "on purpose");
+        })
+        .unwrap();
+        let options = RequestOptions::UNLIMITED.progress();
+        let lost = connection
+            .client()
+            .request("tools/call", call("spin"), options);
+        assert!(matches!(lost, Ok(Outcome::Lost)), "{lost:?}");
+        assert_eq!(connection.close().unwrap().ended, Ended::Closed);
+    }
+
     fn sockets_are_spoken_to_alike() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -292,6 +305,7 @@ mod unix {
             a_child_that_ignores_sigterm_is_killed,
             a_connection_that_is_dropped_leaves_no_child,
             a_deadline_ends_a_request_and_the_server_is_told,
+            a_panic_of_what_hears_the_events_leaves_nobody_waiting,
             sockets_are_spoken_to_alike,
         ];
         libtest_mimic::run(&arguments, trials).exit_code()

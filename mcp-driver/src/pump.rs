@@ -173,7 +173,7 @@ impl<M: Machine> Pump<M> {
         }
     }
 
-    /// The peer reads no more: the next poll ends the connection.
+    /// The peer reads no more: the next poll ends the connection, after what was said if the machine hears last words.
     pub const fn hang_up(&mut self) {
         self.gone = true;
     }
@@ -218,7 +218,7 @@ impl<M: Machine> Pump<M> {
     ) -> Poll<Ended> {
         for _ in 0..TURNS_PER_POLL {
             if self.gone {
-                return Poll::Ready(Ended::PeerGone);
+                return self.hear_last_words(cx, stream, alarm);
             }
             // First, for what has come is nearly always why this is polled.
             let was_reading = self.reading;
@@ -226,8 +226,7 @@ impl<M: Machine> Pump<M> {
             let now = alarm.now();
             let demand = self.machine.poll(cx, now, &mut self.input, &mut self.out);
             let Ok(wrote) = self.write(cx, stream, now) else {
-                // Nobody hears us any more, so there is nobody to drain for.
-                return Poll::Ready(Ended::PeerGone);
+                return self.hear_last_words(cx, stream, alarm);
             };
             progress |= wrote;
             let flushed = !self.has_backlog();
@@ -243,7 +242,7 @@ impl<M: Machine> Pump<M> {
                         self.write_closed = true;
                         progress = true;
                     }
-                    Poll::Ready(Err(_)) => return Poll::Ready(Ended::PeerGone),
+                    Poll::Ready(Err(_)) => return self.hear_last_words(cx, stream, alarm),
                     Poll::Pending => {}
                 }
             }
@@ -268,6 +267,38 @@ impl<M: Machine> Pump<M> {
         Poll::Pending
     }
 
+    /// Nobody hears us any more, so there is nobody to drain for; but what the peer has said by now may matter.
+    fn hear_last_words(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut impl Stream,
+        alarm: &impl Alarm,
+    ) -> Poll<Ended> {
+        self.gone = true;
+        if !self.machine.hears_last_words() {
+            return Poll::Ready(Ended::PeerGone);
+        }
+        for _ in 0..TURNS_PER_POLL {
+            let more = !self.input_over && self.read(cx, stream);
+            if !more && !self.input_over {
+                self.input_over = true;
+                self.machine.end_of_input();
+            }
+            let now = alarm.now();
+            let demand = self.machine.poll(cx, now, &mut self.input, &mut self.out);
+            self.out.advance(self.out.remaining());
+            if demand.cut {
+                return Poll::Ready(Ended::ShutdownBound);
+            }
+            if !more {
+                return Poll::Ready(Ended::PeerGone);
+            }
+        }
+        // It has much to say, and others want to be heard as well.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Writes what the stream takes now. Says whether that was anything.
     fn write(
         &mut self,
@@ -286,22 +317,30 @@ impl<M: Machine> Pump<M> {
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    if let (Some(limit), None) = (self.options.write_stall, self.stalls_at) {
-                        self.stalls_at = Some(now.instant + limit);
-                    }
+                    self.stall(now);
                     return Ok(progress);
                 }
             }
         }
-        self.stalls_at = None;
-        if self.unflushed
-            && let Poll::Ready(flushed) = stream.poll_flush(cx)
-        {
+        if self.unflushed {
+            // What the stream keeps back was not read either.
+            let Poll::Ready(flushed) = stream.poll_flush(cx) else {
+                self.stall(now);
+                return Ok(progress);
+            };
             flushed?;
             self.unflushed = false;
             progress = true;
         }
+        self.stalls_at = None;
         Ok(progress)
+    }
+
+    /// The peer has to be waited for, from now on if not already.
+    fn stall(&mut self, now: Now) {
+        if let (Some(limit), None) = (self.options.write_stall, self.stalls_at) {
+            self.stalls_at = Some(now.instant + limit);
+        }
     }
 
     /// Reads what the stream has now. Says whether anything happened, the end included.
@@ -442,5 +481,75 @@ mod tests {
         );
         assert_eq!(stream.1.lines().count(), 2);
         assert_eq!(first.input.capacity(), 0);
+    }
+
+    /// Takes everything and hands nothing on.
+    struct Dam(Script);
+
+    impl Stream for Dam {
+        fn poll_read(
+            &mut self,
+            cx: &mut Context<'_>,
+            input: &mut BytesMut,
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll_read(cx, input)
+        }
+
+        fn poll_write(
+            &mut self,
+            cx: &mut Context<'_>,
+            out: &mut Outbox,
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll_write(cx, out)
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    /// A clock that only the test moves.
+    #[derive(Default)]
+    struct ByHand(Now, Option<Instant>);
+
+    impl Alarm for ByHand {
+        fn now(&self) -> Now {
+            self.0
+        }
+
+        fn set(&mut self, at: Option<Instant>) {
+            self.1 = at;
+        }
+
+        fn poll_fired(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            match self.1.take_if(|at| *at <= self.0.instant) {
+                Some(_) => Poll::Ready(()),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_stream_keeps_back_stalls_like_what_it_does_not_take() {
+        let service = Server::new("demo", "1.0.0").build().unwrap();
+        let machine = Connection::new(service, Arc::new(InPlace), [7; 32]);
+        let limit = Duration::from_secs(30);
+        let options = StreamOptions::default().with_write_stall(limit);
+        let mut pump = Pump::new(machine, options);
+        let ping = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+        let mut stream = Dam(Script(vec![ping], String::new()));
+        let mut alarm = ByHand::default();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(pump.poll(&mut cx, &mut stream, &mut alarm).is_pending());
+        assert_eq!(stream.0.1.lines().count(), 1);
+        alarm.0.instant = alarm.0.instant + limit;
+        assert_eq!(
+            pump.poll(&mut cx, &mut stream, &mut alarm),
+            Poll::Ready(Ended::WriteStall)
+        );
     }
 }

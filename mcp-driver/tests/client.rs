@@ -347,6 +347,24 @@ fn a_server_that_is_gone_loses_what_was_asked_and_refuses_what_is_asked_then() {
 }
 
 #[test]
+fn what_a_server_said_before_it_hung_up_is_heard() {
+    let (mut world, handle) = world(profile());
+    let options = RequestOptions::default();
+    let mut answered = handle.request("tools/call", echo_of("x"), options);
+    let mut lost = handle.request("tools/call", NEVER, options);
+    let _ = world.poll_client();
+    let _ = world.poll_server();
+    world.client.hang_up();
+    assert_eq!(world.poll_client(), Poll::Ready(Ended::PeerGone));
+    assert!(matches!(
+        poll(&mut answered),
+        Poll::Ready(Ok(Outcome::Complete(_)))
+    ));
+    assert_eq!(poll(&mut lost), Poll::Ready(Ok(Outcome::Lost)));
+    assert!(world.heard.borrow().last().unwrap().contains("Closed"));
+}
+
+#[test]
 fn a_connection_that_is_dropped_leaves_nobody_waiting() {
     let (mut world, handle) = world(profile());
     let mut sent = handle.request("tools/call", NEVER, RequestOptions::default());

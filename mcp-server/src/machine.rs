@@ -54,6 +54,12 @@ pub trait Machine {
     /// The stream has no more input: end of file, error and hang-up alike.
     fn end_of_input(&mut self);
 
+    /// Whether what the peer has said is still worth hearing when it reads no more: a client's answers are, and what a server
+    /// is asked is not.
+    fn hears_last_words(&self) -> bool {
+        false
+    }
+
     /// Starts a graceful end. It is bounded by `Limits::shutdown_bound`.
     fn shutdown(&mut self);
 

@@ -169,7 +169,16 @@ impl Duplex {
     pub(crate) fn told(&mut self, told: Told) -> bool {
         self.input.ready |= told.readable;
         self.output.ready |= told.writable;
-        told.broken || (told.hung_up && (self.over || !told.reading))
+        let gone = told.broken || (told.hung_up && (self.over || !told.hears));
+        if gone {
+            self.expect_last_words();
+        }
+        gone
+    }
+
+    /// Nobody reads what is written, and it may have been said why.
+    const fn expect_last_words(&mut self) {
+        self.input.ready |= !self.input.blocking;
     }
 }
 
@@ -186,9 +195,10 @@ pub(crate) struct Interest {
 pub(crate) struct Told {
     readable: bool,
     writable: bool,
-    reading: bool,
     broken: bool,
     hung_up: bool,
+    /// Something is there to be read, or will be: then the end is learned by reading.
+    hears: bool,
 }
 
 impl Interest {
@@ -226,13 +236,18 @@ impl Interest {
                 (watched[0].revents, PollFlags::empty())
             }
         };
+        // An end and an error are learned by reading.
+        let readable = self.read && !input.is_empty();
         Ok(Told {
-            // An end and an error are learned by reading.
-            readable: self.read && !input.is_empty(),
+            readable,
             writable: output.intersects(PollFlags::OUT),
-            reading: self.read,
             broken: output.intersects(PollFlags::ERR | PollFlags::NVAL),
             hung_up: output.intersects(PollFlags::HUP),
+            hears: match self.ends.output {
+                Output::Same => self.read,
+                // An input of its own may stay open and silent for ever.
+                _ => readable,
+            },
         })
     }
 }
@@ -286,7 +301,12 @@ impl Stream for Duplex {
                 self.output.exhausted();
                 Poll::Pending
             }
-            written => Poll::Ready(written),
+            written => {
+                if written.is_err() {
+                    self.expect_last_words();
+                }
+                Poll::Ready(written)
+            }
         }
     }
 
@@ -315,5 +335,69 @@ fn descriptor(channel: Channel) -> io::Result<(OwnedFd, bool)> {
             io::ErrorKind::Unsupported,
             format!("{other:?}"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeReader, PipeWriter, Write, pipe};
+    use std::task::Waker;
+
+    use super::*;
+
+    fn read(duplex: &mut Duplex) -> Poll<io::Result<usize>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        duplex.poll_read(&mut cx, &mut BytesMut::new())
+    }
+
+    /// Waits for what there is, and says whether the peer is gone.
+    fn wait(duplex: &mut Duplex) -> bool {
+        let bell = Bell::new().unwrap();
+        let told = duplex.interest().wait(&bell, None).unwrap();
+        duplex.told(told)
+    }
+
+    #[test]
+    fn an_output_that_hangs_up_is_the_end_although_the_input_is_open_and_silent() {
+        let (input, mut theirs) = UnixStream::pair().unwrap();
+        let (output, reader) = UnixStream::pair().unwrap();
+        let mut duplex = Duplex::pair(input, output).unwrap();
+        assert!(read(&mut duplex).is_pending());
+        theirs.write_all(b"x").unwrap();
+        drop(reader);
+        assert!(!wait(&mut duplex), "something is there to be read");
+        assert!(matches!(read(&mut duplex), Poll::Ready(Ok(1))));
+        duplex.begin();
+        assert!(read(&mut duplex).is_pending());
+        assert!(wait(&mut duplex));
+    }
+
+    fn pipes() -> (Duplex, PipeWriter, PipeReader) {
+        let (input, theirs) = pipe().unwrap();
+        let (reader, output) = pipe().unwrap();
+        let duplex = Duplex::pair(input, output).unwrap();
+        (duplex, theirs, reader)
+    }
+
+    #[test]
+    fn what_was_said_before_the_output_broke_can_be_read_at_once() {
+        // Told by an event, while nothing was wanted of the input.
+        let (mut duplex, mut theirs, reader) = pipes();
+        theirs.write_all(b"x").unwrap();
+        drop(reader);
+        assert!(wait(&mut duplex));
+        assert!(matches!(read(&mut duplex), Poll::Ready(Ok(1))));
+        // Told by a write.
+        let (mut duplex, mut theirs, reader) = pipes();
+        theirs.write_all(b"x").unwrap();
+        drop(reader);
+        let mut out = Outbox::new(1024);
+        out.put(b"x");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(
+            duplex.poll_write(&mut cx, &mut out),
+            Poll::Ready(Err(_))
+        ));
+        assert!(matches!(read(&mut duplex), Poll::Ready(Ok(1))));
     }
 }

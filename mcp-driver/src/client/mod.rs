@@ -389,6 +389,10 @@ impl<F: FnMut(ClientEvent<Token>)> Machine for ClientConnection<F> {
         self.input_over = true;
     }
 
+    fn hears_last_words(&self) -> bool {
+        true
+    }
+
     /// Takes no new requests. Those in flight get `Limits::shutdown_bound` to be answered; then the server sees the end of
     /// its input, and is to end its output within the same bound.
     fn shutdown(&mut self) {
