@@ -164,6 +164,9 @@ pub type Authenticating<'a> = Pin<Box<dyn Future<Output = Result<Principal, Deni
 /// Finds out who sent a request, from its head alone, before the body is read.
 pub trait Authenticator: Send + Sync {
     /// The principal, or why there is none.
+    ///
+    /// A listener waits for it no longer than its deadline for authentication (10 seconds unless told otherwise); beyond, the
+    /// future is dropped and the request is answered with 503. A panic is a 500 of this request and nothing else.
     fn authenticate<'a>(&'a self, parts: &'a Parts) -> Authenticating<'a>;
 }
 

@@ -4,12 +4,14 @@
 //! a lock while a handler runs, and never touch the session table for a modern request.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
-use mcp_proto::http::admit::{self, Verdict, not_allowed};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use mcp_proto::http::admit::{self, Verdict, not_allowed, refuse};
 use mcp_proto::http::cors;
 use mcp_proto::time::Now;
 
@@ -20,7 +22,8 @@ use super::posted::{CLOSING, Reading};
 use super::reader::Reader;
 use super::shared::{Shared, busy};
 use crate::call::Runtime;
-use crate::{Denied, Principal, Service};
+use crate::runtime::guard;
+use crate::{Authenticator, Denied, Principal, Service};
 
 /// An MCP endpoint over HTTP, ready to be driven by any HTTP library. Clones are the same endpoint.
 #[derive(Clone)]
@@ -73,11 +76,22 @@ impl HttpServer {
             .map_err(|response| decorated(*response, None))?;
         match &self.shared.options.authenticator {
             None => Ok(None),
-            Some(authenticator) => match authenticator.authenticate(parts).await {
-                Ok(principal) => Ok(Some(principal)),
-                Err(denied) => Err(decorated(self.shared.denial(&denied), origin)),
+            Some(authenticator) => match contained(&**authenticator, parts).await {
+                Some(Ok(principal)) => Ok(Some(principal)),
+                Some(Err(denied)) => Err(decorated(self.shared.denial(&denied), origin)),
+                None => {
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    let message = "the server has failed to check the credentials";
+                    Err(decorated(refuse(status, message), origin))
+                }
             },
         }
+    }
+
+    /// The answer for a request whose authentication has taken too long: 503, to be tried again.
+    #[must_use]
+    pub fn overdue(&self) -> Response<Bytes> {
+        decorated(busy("the credentials could not be checked in time"), None)
     }
 
     /// Judges a head before a byte of the body is read. `principal` is what
@@ -244,6 +258,21 @@ impl fmt::Debug for HttpServer {
             .field("streams", &self.streams())
             .finish_non_exhaustive()
     }
+}
+
+/// What an authenticator says; `None` if it panicked, which must cost nothing but this request.
+async fn contained(
+    authenticator: &dyn Authenticator,
+    parts: &Parts,
+) -> Option<Result<Principal, Denied>> {
+    let mut asking = guard(|| authenticator.authenticate(parts))?;
+    let said = poll_fn(|cx| match guard(|| asking.as_mut().poll(cx)) {
+        Some(polled) => polled.map(Some),
+        None => Poll::Ready(None),
+    })
+    .await;
+    guard(|| drop(asking))?;
+    said
 }
 
 fn decorated(mut response: Response<Bytes>, origin: Option<&str>) -> Response<Bytes> {

@@ -83,6 +83,40 @@ fn a_body_over_the_limit_is_413_whatever_its_length_claims() {
     assert_eq!((lied.status(), lied.header("connection")), (413, "close"));
 }
 
+/// Panics when it is asked, or when it is waited for.
+struct Broken(bool);
+
+impl crate::Authenticator for Broken {
+    fn authenticate<'a>(&'a self, _: &'a http::request::Parts) -> crate::Authenticating<'a> {
+        assert!(self.0, "a secret");
+        Box::pin(async { panic!("a secret") })
+    }
+}
+
+#[test]
+fn a_panic_of_the_authenticator_is_a_500_that_tells_nothing() {
+    for late in [false, true] {
+        let options = HttpOptions::default().with_authenticator(Broken(late));
+        let bench = Bench::with(|server| server, options);
+        let request = Request::post("/mcp")
+            .header("host", "localhost")
+            .header("origin", "http://localhost");
+        let parts = request.body(()).unwrap().into_parts().0;
+        let mut asking = Box::pin(bench.server.authenticate(&parts));
+        let polled = asking.as_mut().poll(&mut Task::from_waker(Waker::noop()));
+        let Poll::Ready(Err(refusal)) = polled else {
+            panic!("nobody gets in");
+        };
+        let reply = Reply::of(refusal);
+        assert_eq!(reply.status(), 500);
+        assert_eq!(
+            reply.header("access-control-allow-origin"),
+            "http://localhost"
+        );
+        assert!(!reply.text.contains("secret"));
+    }
+}
+
 #[test]
 fn tokens_decide_before_the_body_is_read() {
     let keys = StaticBearer::new().with_key(
