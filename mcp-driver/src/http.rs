@@ -12,6 +12,9 @@ use mcp_server::http::HttpOptions;
 use crate::DEFAULT_BLOCKING_THREADS;
 pub use crate::arguments::DEFAULT_ADDRESS;
 
+/// How long it may take to find out who sent a request, unless told otherwise.
+pub const AUTHENTICATION_DEADLINE: Duration = Duration::from_secs(10);
+
 /// How long the body of a request may take, unless told otherwise.
 pub const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -30,6 +33,9 @@ pub struct ServeOptions {
     /// How long a request's head may take, counted from its first byte or from
     /// the connection's start. Default: 10 seconds.
     pub head_deadline: Duration,
+    /// How long it may take to find out who sent a request. Beyond it is answered
+    /// with 503, to be tried again. Default: 10 seconds.
+    pub authentication_deadline: Duration,
     /// How long a request's body may take to arrive. Default: 60 seconds.
     pub body_deadline: Duration,
     /// How long a peer may leave a response's bytes unread before its stream
@@ -38,8 +44,10 @@ pub struct ServeOptions {
     /// How long a connection may stay open without a request. Longer than the
     /// 60 seconds of common load balancers. Default: 120 seconds.
     pub idle: Duration,
-    /// Connections served at once; further ones wait in the backlog. Each
-    /// costs about 30 KiB. Default: 8192.
+    /// Connections served at once; further ones wait in the backlog. What one
+    /// costs is its driver's: memory alone on an event loop, and on blocking
+    /// threads a thread and two descriptors, of which the system has a limited
+    /// number. Default: 8192.
     pub max_connections: usize,
     /// After a shutdown was asked for, how long to go on serving while
     /// `/readyz` already says no, for load balancers to notice. Default: zero.
@@ -56,6 +64,7 @@ impl Default for ServeOptions {
             path: "/mcp".to_owned(),
             http: HttpOptions::default(),
             head_deadline: Duration::from_secs(10),
+            authentication_deadline: AUTHENTICATION_DEADLINE,
             body_deadline: BODY_DEADLINE,
             write_stall: Duration::from_secs(30),
             idle: Duration::from_secs(120),
@@ -93,6 +102,13 @@ impl ServeOptions {
     #[must_use]
     pub const fn with_head_deadline(mut self, deadline: Duration) -> Self {
         self.head_deadline = deadline;
+        self
+    }
+
+    /// Sets [`ServeOptions::authentication_deadline`].
+    #[must_use]
+    pub const fn with_authentication_deadline(mut self, deadline: Duration) -> Self {
+        self.authentication_deadline = deadline;
         self
     }
 

@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use http::request::Parts;
 use mcp_server::http::{Begin, HttpServer, Route, Routes, text};
@@ -98,7 +98,10 @@ impl HttpConnection {
     pub const fn is_busy(&self) -> bool {
         matches!(
             self.state,
-            State::Authenticating(_) | State::Body { .. } | State::Waiting(_) | State::Streaming(_)
+            State::Authenticating { .. }
+                | State::Body { .. }
+                | State::Waiting(_)
+                | State::Streaming(_)
         )
     }
 
@@ -123,7 +126,11 @@ impl HttpConnection {
                 Flow::Again
             }
             State::Between { .. } => self.between(now, input, out),
-            State::Authenticating(authentication) => match authentication.as_mut().poll(cx) {
+            State::Authenticating { asking, until } => match asking.as_mut().poll(cx) {
+                Poll::Pending if *until <= now.instant => {
+                    let overdue = self.server().overdue();
+                    self.answer(now, overdue, out)
+                }
                 Poll::Pending => self.unless_gone(),
                 Poll::Ready((parts, outcome)) => {
                     self.request = parts;
@@ -164,6 +171,10 @@ impl HttpConnection {
                 }
             }
             State::Lingering { until, left } => {
+                // The peer has nothing to close for before it was told.
+                if out.has_remaining() {
+                    *until = now.instant + self.options.linger;
+                }
                 *left = left.saturating_sub(input.len());
                 input.clear();
                 if *left == 0 || self.input_over || *until <= now.instant {
@@ -179,23 +190,29 @@ impl HttpConnection {
     }
 
     fn between(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Flow {
-        // The answers to what came before go first.
-        if !out.is_full() {
-            match self.machine.next(input, &mut self.request) {
-                Step::Head => return self.arrived(now, out),
-                Step::Refused(refusal) => {
-                    self.machine.refuse(now, refusal, out);
-                    return self.linger(now);
-                }
-                Step::Over if input.is_empty() && !self.machine.is_cut_short() => {
-                    return self.over();
-                }
-                Step::Over => return self.linger(now),
-                _ => {}
+        // The answers to what came before go first. How long the peer takes to read them says nothing about how long it
+        // takes to ask.
+        if out.is_full() {
+            self.state = State::Between {
+                idle: now.instant,
+                head: None,
+            };
+            return Flow::Wait;
+        }
+        match self.machine.next(input, &mut self.request) {
+            Step::Head => return self.arrived(now, out),
+            Step::Refused(refusal) => {
+                self.machine.refuse(now, refusal, out);
+                return self.linger(now);
             }
-            if self.input_over || (self.draining && input.is_empty()) {
+            Step::Over if input.is_empty() && !self.machine.is_cut_short() => {
                 return self.over();
             }
+            Step::Over => return self.linger(now),
+            _ => {}
+        }
+        if self.input_over || (self.draining && input.is_empty()) {
+            return self.over();
         }
         if let State::Between { head, .. } = &mut self.state
             && !input.is_empty()
@@ -226,10 +243,13 @@ impl HttpConnection {
         }
         let server = self.server().clone();
         let parts = core::mem::replace(&mut self.request, blank());
-        self.state = State::Authenticating(Box::pin(async move {
-            let outcome = server.authenticate(&parts).await;
-            (parts, outcome)
-        }));
+        self.state = State::Authenticating {
+            asking: Box::pin(async move {
+                let outcome = server.authenticate(&parts).await;
+                (parts, outcome)
+            }),
+            until: now.instant + self.options.authentication_deadline,
+        };
         Flow::Again
     }
 
@@ -324,8 +344,9 @@ impl Machine for HttpConnection {
         }
         while let Flow::Again = self.advance(cx, now, input, out) {}
 
-        let is_blocked = out.is_full() && matches!(self.state, State::Streaming(_));
-        // What a call wants to do later can wait for room.
+        let waits = matches!(self.state, State::Streaming(_) | State::Between { .. });
+        let is_blocked = out.is_full() && waits;
+        // What a call wants to do later can wait for room, and so can the next one.
         let own = self.state.deadline(&self.options).filter(|_| !is_blocked);
         let mut demand = Demand::READ;
         demand.wakeup = [own, self.ending].into_iter().flatten().min();

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mcp_driver::http::ServeOptions;
+use mcp_driver::http::{AUTHENTICATION_DEADLINE, ServeOptions};
 
 use crate::limits::Limits;
 
@@ -22,6 +22,8 @@ pub struct ConnectionOptions {
     /// How long a request's head may take, counted from its first byte or from the connection's start. Beyond: the
     /// connection ends. Default: 10 seconds.
     pub head_deadline: Duration,
+    /// How long it may take to find out who sent a request. Beyond: 503, to be tried again. Default: 10 seconds.
+    pub authentication_deadline: Duration,
     /// How long a request's body may take, counted from the end of its head. Beyond: 408, and the connection ends.
     /// Default: 60 seconds.
     pub body_deadline: Duration,
@@ -29,7 +31,7 @@ pub struct ConnectionOptions {
     /// Default: 120 seconds.
     pub idle: Duration,
     /// How long to wait for the peer to close after the last response, if something of what it sent was not read
-    /// (RFC 9112 section 9.6). Default: 2 seconds.
+    /// (RFC 9112 section 9.6), counted from when the response is on its way. Default: 2 seconds.
     pub linger: Duration,
     /// The bounds on what a peer sends.
     pub limits: Limits,
@@ -39,6 +41,7 @@ impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
             head_deadline: Duration::from_secs(10),
+            authentication_deadline: AUTHENTICATION_DEADLINE,
             body_deadline: Duration::from_secs(60),
             idle: Duration::from_secs(120),
             linger: Duration::from_secs(2),
@@ -52,6 +55,13 @@ impl ConnectionOptions {
     #[must_use]
     pub const fn with_head_deadline(mut self, deadline: Duration) -> Self {
         self.head_deadline = deadline;
+        self
+    }
+
+    /// Sets [`authentication_deadline`](Self::authentication_deadline).
+    #[must_use]
+    pub const fn with_authentication_deadline(mut self, deadline: Duration) -> Self {
+        self.authentication_deadline = deadline;
         self
     }
 
@@ -89,6 +99,7 @@ impl From<&ServeOptions> for ConnectionOptions {
     fn from(options: &ServeOptions) -> Self {
         Self {
             head_deadline: options.head_deadline,
+            authentication_deadline: options.authentication_deadline,
             body_deadline: options.body_deadline,
             idle: options.idle,
             ..Self::default()

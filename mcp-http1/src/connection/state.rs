@@ -26,7 +26,10 @@ pub(super) enum State {
         /// Since when a head is owed.
         head: Option<Instant>,
     },
-    Authenticating(Authentication),
+    Authenticating {
+        asking: Authentication,
+        until: Instant,
+    },
     Body {
         call: HttpCall,
         until: Instant,
@@ -54,11 +57,12 @@ impl State {
                 let head = head.map(|since| since + options.head_deadline);
                 Some(head.map_or(idle, |head| head.min(idle)))
             }
-            Self::Body { until, .. }
+            Self::Authenticating { until, .. }
+            | Self::Body { until, .. }
             | Self::Discarding { until }
             | Self::Lingering { until, .. } => Some(*until),
             Self::Waiting(call) | Self::Streaming(call) => call.wakeup(),
-            Self::New | Self::Authenticating(_) | Self::Over => None,
+            Self::New | Self::Over => None,
         }
     }
 }
@@ -67,7 +71,7 @@ impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::New | Self::Between { .. } => "between requests",
-            Self::Authenticating(_) => "authenticating",
+            Self::Authenticating { .. } => "authenticating",
             Self::Body { .. } => "reading the body",
             Self::Waiting(_) => "waiting for the head",
             Self::Streaming(_) => "streaming",

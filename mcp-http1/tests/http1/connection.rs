@@ -365,3 +365,17 @@ fn a_caller_is_asked_who_it_is_before_its_body_is_read() {
     bench.end_of_input();
     assert!(bench.demand.done);
 }
+
+#[test]
+fn a_caller_of_whom_nobody_can_say_who_it_is_is_answered_in_time() {
+    let http = HttpOptions::default().with_authenticator(Doorman(Gate::default()));
+    let mut bench = Bench::with(http, ConnectionOptions::default(), |it| it);
+    assert_eq!(bench.send(call("hello")), "");
+    let deadline = ConnectionOptions::default().authentication_deadline;
+    assert_eq!(bench.demand.wakeup, Some(bench.now.instant + deadline));
+    let response = bench.sleep();
+    assert_eq!(status(&response), 503);
+    assert!(has(parts(&response).0, "retry-after: 1"), "{response}");
+    assert!(!bench.demand.done, "and the connection goes on");
+    assert_eq!(bench.started(), 0);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_http1::ConnectionOptions;
 use mcp_server::Machine;
+use mcp_server::http::HttpOptions;
 use mcp_server::proto::limits::Limits;
 use serde_json::{Value, json};
 
@@ -108,6 +109,45 @@ fn a_head_that_is_slow_ends_the_connection() {
         Some(bench.now.instant + options.head_deadline)
     );
     assert_eq!(bench.sleep(), "");
+    assert!(bench.demand.done);
+}
+
+#[test]
+fn what_a_reader_takes_its_time_for_is_no_slowness_of_the_next_head() {
+    let limits = Limits {
+        outbox_high: 1,
+        ..Limits::default()
+    };
+    let mut bench = Bench::with(
+        HttpOptions::default(),
+        ConnectionOptions::default(),
+        |server| server.limits(limits),
+    );
+    bench.input.extend_from_slice(call("hello").as_bytes());
+    bench.input.extend_from_slice(call("hello").as_bytes());
+    bench.poll_only();
+    assert!(bench.out.is_full());
+    assert_eq!(bench.demand.wakeup, None, "the reader alone is waited for");
+    bench.now.instant += 1000 * SECOND;
+    bench.poll_only();
+    assert!(!bench.demand.done);
+    assert_eq!(bench.take().matches("200 OK").count(), 1);
+    assert_eq!(status(&bench.poll()), 200);
+}
+
+#[test]
+fn the_time_to_close_begins_when_the_last_answer_was_taken() {
+    let mut bench = Bench::new();
+    bench.input.extend_from_slice(b"nonsense\r\n\r\n");
+    bench.poll_only();
+    let linger = ConnectionOptions::default().linger;
+    bench.now.instant += 10 * linger;
+    bench.poll_only();
+    assert!(bench.demand.close_write && !bench.demand.done);
+    assert_eq!(status(&bench.take()), 400);
+    bench.poll();
+    assert_eq!(bench.demand.wakeup, Some(bench.now.instant + linger));
+    bench.sleep();
     assert!(bench.demand.done);
 }
 
