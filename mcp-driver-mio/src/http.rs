@@ -11,7 +11,7 @@ use std::time::Duration;
 use mcp_driver::http::{ServeOptions, refuse_exposure};
 #[cfg(feature = "tls")]
 use mcp_driver::tls::{Tls, TlsConfig};
-use mcp_driver::{StreamOptions, seed};
+use mcp_driver::{Silence, StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::IntoService;
 use mcp_server::http::{HttpServer, Routes};
@@ -25,6 +25,7 @@ struct Http {
     routes: Arc<Routes>,
     connection: ConnectionOptions,
     write_stall: Duration,
+    silence: Silence,
     lame_duck: Duration,
 }
 
@@ -51,8 +52,8 @@ impl Endpoint for Http {
         self.routes.server().shutdown();
     }
 
-    fn silence(&self) -> Option<Duration> {
-        Some(self.write_stall)
+    fn silence(&self) -> Silence {
+        self.silence
     }
 }
 
@@ -82,7 +83,7 @@ impl Endpoint for Https {
         self.http.end();
     }
 
-    fn silence(&self) -> Option<Duration> {
+    fn silence(&self) -> Silence {
         self.http.silence()
     }
 }
@@ -143,12 +144,14 @@ impl Driver {
         refuse_exposure(listener.local_addr()?, &options)?;
         listener.set_nonblocking(true)?;
         let connection = ConnectionOptions::from(&options);
+        let silence = Silence::from(&options);
         let service = compiled(service)?;
         let server = HttpServer::new(service, options.http, self.runtime(), seed()?);
         let endpoint = Http {
             routes: Arc::new(Routes::new(server, options.path)),
             connection,
             write_stall: options.write_stall,
+            silence,
             lame_duck: options.lame_duck,
         };
         Ok((mio::net::TcpListener::from_std(listener), endpoint))

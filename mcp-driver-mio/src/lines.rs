@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use mcp_driver::{StreamOptions, seed};
+use mcp_driver::{Silence, StreamOptions, seed};
 use mcp_server::{Connection, Runtime, Service};
 
 use crate::listener::Endpoint;
@@ -14,6 +14,7 @@ pub(crate) struct Lines {
     pub(crate) service: Service,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) options: StreamOptions,
+    pub(crate) silence: Silence,
 }
 
 impl Endpoint for Lines {
@@ -26,5 +27,9 @@ impl Endpoint for Lines {
 
     fn stream(&self) -> StreamOptions {
         self.options.clone()
+    }
+
+    fn silence(&self) -> Silence {
+        self.silence
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_driver::{StreamOptions, SystemClock};
+use mcp_driver::{Silence, StreamOptions, SystemClock};
 use mcp_server::Machine;
 use mcp_server::proto::time::Instant;
 use mio::event::Source;
@@ -37,10 +37,8 @@ pub(crate) trait Endpoint: Send {
     /// The end begins: no connection is accepted any more.
     fn end(&self) {}
 
-    /// How long a peer may be silent on the network; `None` where the network is not watched.
-    fn silence(&self) -> Option<Duration> {
-        None
-    }
+    /// How a peer is noticed that vanished.
+    fn silence(&self) -> Silence;
 }
 
 /// A listening socket of mio's.
@@ -111,9 +109,7 @@ impl<L: Accept, E: Endpoint> Door for Listening<L, E> {
             return Err(io::ErrorKind::WouldBlock.into());
         };
         let socket = listener.accept()?;
-        if let Some(limit) = self.endpoint.silence() {
-            socket.notice_silence(limit);
-        }
+        socket.notice(self.endpoint.silence());
         let machine = self.endpoint.open()?;
         Ok(Box::new(Connection::new(
             machine,

@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
-use mcp_driver::{ListenOptions, StreamOptions, refuse_remote};
+use mcp_driver::{ListenOptions, Silence, StreamOptions, refuse_remote};
 use mcp_server::{IntoService, Service};
 
 use crate::connection::Connection;
@@ -55,7 +55,8 @@ impl Driver {
         service: impl IntoService,
         options: ListenOptions,
     ) -> io::Result<ListenerHandle> {
-        let lines = self.lines(service, options.stream)?;
+        let silence = Silence::from(&options);
+        let lines = self.lines(service, options.stream, silence)?;
         let door = Listening::new(listener, lines, self.runtime.clock());
         self.add_listener(Box::new(door), options.max_connections)
     }
@@ -119,16 +120,23 @@ impl Driver {
         service: impl IntoService,
         options: StreamOptions,
     ) -> io::Result<ConnectionHandle> {
-        let machine = self.lines(service, options.clone())?.open()?;
+        let lines = self.lines(service, options.clone(), Silence::default())?;
+        let machine = lines.open()?;
         let clock = self.runtime.clock();
         self.add_connection(Box::new(Connection::new(machine, wire, options, clock)))
     }
 
-    fn lines(&self, service: impl IntoService, options: StreamOptions) -> io::Result<Lines> {
+    fn lines(
+        &self,
+        service: impl IntoService,
+        options: StreamOptions,
+        silence: Silence,
+    ) -> io::Result<Lines> {
         Ok(Lines {
             service: compiled(service)?,
             runtime: Arc::new(self.runtime.clone()),
             options,
+            silence,
         })
     }
 }

@@ -5,10 +5,9 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::BytesMut;
-use mcp_driver::{Scratch, Stream, write_pieces};
+use mcp_driver::{Scratch, Silence, Stream, write_pieces};
 use mcp_server::proto::outbox::Outbox;
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
@@ -87,7 +86,7 @@ pub(crate) trait Socket: Source + Read + Write + Send {
     fn shut_down_write(&self) -> io::Result<()>;
 
     /// Has the system notice a peer that vanished without a word.
-    fn notice_silence(&self, _limit: Duration) {}
+    fn notice(&self, _: Silence) {}
 }
 
 impl Socket for mio::net::TcpStream {
@@ -95,9 +94,8 @@ impl Socket for mio::net::TcpStream {
         self.shutdown(Shutdown::Write)
     }
 
-    #[cfg(all(unix, feature = "http"))]
-    fn notice_silence(&self, limit: Duration) {
-        mcp_driver::http::notice_silence(self, limit);
+    fn notice(&self, silence: Silence) {
+        silence.notice(self);
     }
 }
 

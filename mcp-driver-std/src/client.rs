@@ -286,8 +286,8 @@ impl Connection {
     }
 
     /// Ends the connection gracefully: requests in flight get
-    /// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) to be answered, and the server as long again
-    /// to end its output. A child process then has two seconds to exit by itself and two more after SIGTERM; then it is killed.
+    /// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) to be answered, and the server to end its
+    /// output within the same time. A child process then has two seconds to exit by itself and two more after SIGTERM; then it is killed.
     ///
     /// # Errors
     /// When the child cannot be waited for.

@@ -20,7 +20,7 @@ use crate::system::{Bell, Door, Listener};
 const GRACE: Duration = Duration::from_millis(250);
 
 /// How far two looks at the connections are apart, if the first has seen a handler. One that is seen by both is no longer
-/// waited for.
+/// waited for, where handlers run outside of the lock: HTTP and the client run theirs in place, and their leader stays.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How far they are apart where handlers have come back all the time: what looking costs is then next to nothing.
@@ -72,6 +72,13 @@ pub(crate) struct Shift<'a> {
     next_look: Option<Instant>,
     /// How long the last look was away from the one before.
     apart: Duration,
+}
+
+impl Drop for Shift<'_> {
+    /// However it ends, an error included: nothing is served any more that nobody looks after.
+    fn drop(&mut self) {
+        self.members.iter().for_each(|member| member.line.cut());
+    }
 }
 
 impl<'a> Shift<'a> {

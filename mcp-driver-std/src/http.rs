@@ -15,7 +15,7 @@ use mcp_driver::http::refuse_exposure;
 pub use mcp_driver::http::{DEFAULT_ADDRESS, Report, ServeOptions};
 #[cfg(feature = "tls")]
 use mcp_driver::tls::{Tls, TlsConfig};
-use mcp_driver::{StreamOptions, seed};
+use mcp_driver::{Silence, StreamOptions, seed};
 use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::http::{HttpServer, Routes};
 use mcp_server::{IntoService, Runtime};
@@ -101,6 +101,7 @@ fn serve<S: IntoService, M: InPlace>(
     let service = service.into_service().map_err(io::Error::other)?;
     let bound = service.config().limits().shutdown_bound;
     let connection = ConnectionOptions::from(&options);
+    let silence = Silence::from(&options);
     let stream = StreamOptions::default().with_write_stall(options.write_stall);
     let handlers: Arc<dyn Runtime> = Arc::new(runtime.clone());
     let server = HttpServer::new(service, options.http, handlers, seed()?);
@@ -112,8 +113,7 @@ fn serve<S: IntoService, M: InPlace>(
         options.lame_duck
     };
     shift.listen(&door, options.max_connections, stopping, |socket, crew| {
-        #[cfg(unix)]
-        mcp_driver::http::notice_silence(&socket, options.write_stall);
+        silence.notice(&socket);
         let machine = protect(HttpConnection::new(Arc::clone(&routes), connection))?;
         let (duplex, stream) = (Duplex::tcp(socket)?, stream.clone());
         let crew = Arc::clone(crew);

@@ -1,7 +1,7 @@
 //! One connection and the thread that leads it.
 //!
 //! Owns the loop: poll what can be done, run the handlers that are ready, sleep until there is more to do. Must never hold
-//! its lock while it sleeps or while a handler runs.
+//! its lock while it sleeps or while a call runs that was given away.
 //!
 //! # Who runs what
 //!
@@ -21,6 +21,10 @@
 //! So no handler delays another call for longer than about two looks, whether it awaits, computes or blocks. Each handler
 //! needs a permit while it runs, so there are never more stuck threads than permits; beyond, calls wait, while the
 //! connections still read, write, cancel and answer what needs no handler.
+//!
+//! All of this is for machines that give their calls away. One that does not (HTTP, where a connection has one request at a
+//! time; the client, which has no handlers) runs what it runs where it is polled, under the lock: an authenticator, or a
+//! handler that blocks although it did not say so, keeps its own connection waiting and nobody else's.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -199,7 +203,7 @@ impl<M: Yielding> Line<M> {
     }
 
     fn lock(&self) -> Locked<'_, M> {
-        // No handler runs under it.
+        // No call that was given away runs under it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_driver::{Ended, ListenOptions, StreamOptions, refuse_remote, seed};
+use mcp_driver::{Ended, ListenOptions, Silence, StreamOptions, refuse_remote, seed};
 use mcp_server::{Connection, IntoService, Runtime, Service};
 
 use crate::crew::{Crew, Shift};
@@ -155,7 +155,11 @@ impl StdRuntime {
         stopper: &Stopper,
     ) -> io::Result<()> {
         refuse_remote(listener.local_addr()?, &options)?;
-        self.serve_lines(listener, service, options, stopper, Duplex::tcp)
+        let silence = Silence::from(&options);
+        self.serve_lines(listener, service, options, stopper, |socket| {
+            silence.notice(&socket);
+            Duplex::tcp(socket)
+        })
     }
 
     /// [`serve_unix`] with the handlers of this runtime.

@@ -9,7 +9,7 @@ use std::io;
 use std::pin::pin;
 
 use mcp_driver::{
-    ACCEPT_PAUSE, Ended, ListenOptions, StreamOptions, is_about_one_peer, refuse_remote,
+    ACCEPT_PAUSE, Ended, ListenOptions, Silence, StreamOptions, is_about_one_peer, refuse_remote,
 };
 use mcp_server::{IntoService, Service};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,9 +35,11 @@ pub async fn serve_tcp<S: IntoService>(
     let address = listener.local_addr()?;
     refuse_remote(address, &options)?;
     let service = service.into_service().map_err(io::Error::other)?;
+    let silence = Silence::from(&options);
     accept_loop(
         async || {
             let (stream, _) = listener.accept().await?;
+            silence.notice(&stream);
             // Answers are small and latency matters; failing to say so is harmless.
             let _ = stream.set_nodelay(true);
             Ok(stream)

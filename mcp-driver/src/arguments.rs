@@ -236,7 +236,10 @@ fn serve<S: IntoService>(
     http: Option<ServeHttp<'_>>,
 ) -> ExitCode {
     let usage = ability.usage();
-    let request = match parse(std::env::args().skip(1), ability) {
+    // What is no text is no flag, and is named as far as it can be read.
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let request = match parse(arguments, ability) {
         Ok(request) => request,
         Err(misuse) => {
             eprintln!("{misuse}\n\n{usage}");

@@ -171,26 +171,6 @@ impl Report {
     }
 }
 
-/// Has the system notice a TCP peer that vanished without a word: by what it does not acknowledge for `limit`
-/// (`TCP_USER_TIMEOUT`, RFC 5482) or by its silence. A socket that refuses any of this works all the same.
-#[cfg(unix)]
-pub fn notice_silence(socket: impl std::os::fd::AsFd, limit: Duration) {
-    use rustix::net::sockopt::set_socket_keepalive;
-
-    let _ = set_socket_keepalive(&socket, true);
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::net::sockopt::{set_tcp_keepidle, set_tcp_keepintvl, set_tcp_user_timeout};
-
-        let _ = set_tcp_keepidle(&socket, Duration::from_secs(60));
-        let _ = set_tcp_keepintvl(&socket, Duration::from_secs(15));
-        let millis = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
-        let _ = set_tcp_user_timeout(&socket, millis);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = limit;
-}
-
 /// Binds a listener for what the options say, and tells where it listens; `address` is `HOST:PORT`.
 ///
 /// # Errors

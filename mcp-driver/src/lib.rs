@@ -39,7 +39,9 @@ pub mod tls;
 pub use clock::{Deadline, SystemClock, unix_ms};
 pub use entropy::{NoEntropy, seed};
 pub use insist::{Asked, until_insisted};
-pub use listen::{ACCEPT_PAUSE, ListenOptions, is_about_one_peer, refuse_remote};
+pub use listen::{
+    ACCEPT_PAUSE, KEEPALIVE, ListenOptions, Silence, is_about_one_peer, refuse_remote,
+};
 pub use permits::{Admission, Job, Permits, Queued};
 pub use pump::{Alarm, Ended, Pump, Spare, Stream, StreamOptions};
 pub use run::run;

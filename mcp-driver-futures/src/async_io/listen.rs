@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use async_io::Async;
 use futures_core::Stream as Incoming;
-use mcp_driver::ListenOptions;
+use mcp_driver::{ListenOptions, Silence};
 use mcp_server::IntoService;
 
 use crate::async_io::AsyncIo;
@@ -29,7 +29,7 @@ pub async fn serve_tcp<S: IntoService>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = ListenAddress::Tcp(listener.get_ref().local_addr()?);
-    let incoming = NoDelay(Box::pin(listener.incoming()));
+    let incoming = Prepared::new(listener.incoming(), Silence::from(&options));
     serve_incoming(platform, address, incoming, service, options, shutdown).await
 }
 
@@ -63,23 +63,36 @@ pub async fn serve_http_tcp<S: IntoService>(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<mcp_driver::http::Report> {
     let address = ListenAddress::Tcp(listener.get_ref().local_addr()?);
-    let incoming = NoDelay(Box::pin(listener.incoming()));
+    let incoming = Prepared::new(listener.incoming(), Silence::from(&options));
     crate::http::serve_incoming(platform, address, incoming, service, options, shutdown).await
 }
 
-/// Answers are small and latency matters; a socket that refuses to know works all the same.
-struct NoDelay<I>(Pin<Box<I>>);
+/// Answers are small and latency matters, and peers vanish; a socket that refuses to know works all the same.
+struct Prepared<I> {
+    incoming: Pin<Box<I>>,
+    silence: Silence,
+}
 
-impl<I> Incoming for NoDelay<I>
+impl<I> Prepared<I> {
+    fn new(incoming: I, silence: Silence) -> Self {
+        Self {
+            incoming: Box::pin(incoming),
+            silence,
+        }
+    }
+}
+
+impl<I> Incoming for Prepared<I>
 where
     I: Incoming<Item = io::Result<Async<std::net::TcpStream>>>,
 {
     type Item = I::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
-        let polled = self.0.as_mut().poll_next(cx);
+        let polled = self.incoming.as_mut().poll_next(cx);
         if let Poll::Ready(Some(Ok(stream))) = &polled {
             let _ = stream.get_ref().set_nodelay(true);
+            self.silence.notice(stream.get_ref());
         }
         polled
     }

@@ -15,8 +15,8 @@ use crate::async_io::{AsyncIo, Termination, serve_stdio_until};
 /// output, `--http [ADDR]` (feature `http`) for Streamable HTTP at `http://ADDR/mcp` (default `127.0.0.1:8080`).
 ///
 /// Blocks the calling thread. SIGTERM, SIGINT and SIGHUP end it gracefully, a second one at once; in every case it returns
-/// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment. Messages for people
-/// go to stderr.
+/// within [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound) and a moment, unless a handler that is
+/// no blocking one keeps this very thread. Messages for people go to stderr.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -66,19 +66,19 @@ pub fn run_http<S: IntoService>(
     let smol = AsyncIo::default();
     let others = std::thread::available_parallelism().map_or(1, usize::from) - 1;
     let (end, over) = async_channel::bounded::<std::convert::Infallible>(1);
-    std::thread::scope(|scope| {
-        for _ in 0..others {
-            let (smol, over) = (&smol, over.clone());
-            scope.spawn(move || smol.block_on(over.recv()));
-        }
-        let served = smol.block_on(minding_signals(async |asked| {
-            let ended =
-                crate::http::serve_tcp(smol.clone(), listener, service, options, asked).await;
-            ended.map(drop)
-        }));
-        drop(end);
-        served
-    })
+    for _ in 0..others {
+        let (smol, over) = (smol.clone(), over.clone());
+        // Nobody waits for them at the end: one may be inside of a handler that never comes back.
+        std::thread::Builder::new()
+            .name("mcp".to_owned())
+            .spawn(move || smol.block_on(over.recv()))?;
+    }
+    let served = smol.block_on(minding_signals(async |asked| {
+        let ended = crate::http::serve_tcp(smol.clone(), listener, service, options, asked).await;
+        ended.map(drop)
+    }));
+    drop(end);
+    served
 }
 
 /// Serves until that is over, or until a signal has asked for its end and a second one insists.

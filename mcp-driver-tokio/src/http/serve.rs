@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use mcp_driver::Silence;
 use mcp_driver::http::{Report, ServeOptions, cannot_listen, refuse_exposure};
 use mcp_server::IntoService;
 use tokio::net::{TcpListener, TcpStream};
@@ -74,7 +75,12 @@ pub(crate) async fn serve_with<S: IntoService>(
     let runtime = TokioRuntime::with_blocking_threads(options.blocking_threads);
     let mut routes = routes(service, &options, runtime.clone())?;
     let server = routes.mcp.server().clone();
-    routes.ws = Some(crate::ws::Acceptor::new(server, runtime, ws));
+    routes.ws = Some(crate::ws::Acceptor::new(
+        server,
+        runtime,
+        ws,
+        options.authentication_deadline,
+    ));
     serve_routes(listener, routes, options, shutdown).await
 }
 
@@ -84,6 +90,7 @@ fn routes<S: IntoService>(
     runtime: TokioRuntime,
 ) -> io::Result<Routes> {
     let mcp = McpService::with_runtime(service, options.http.clone(), runtime)?
+        .with_authentication_deadline(options.authentication_deadline)
         .with_body_deadline(options.body_deadline);
     Ok(Routes::new(mcp, &options.path))
 }
@@ -149,8 +156,7 @@ async fn connection(
 ) {
     // Answers are small and latency matters; failing to say so is harmless.
     let _ = stream.set_nodelay(true);
-    #[cfg(unix)]
-    mcp_driver::http::notice_silence(&stream, options.write_stall);
+    Silence::from(&options).notice(&stream);
     let clock = Clock::start();
     let activity = Activity::new(
         clock,

@@ -17,7 +17,7 @@ use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode, request};
 use http_body::Body;
-use mcp_driver::http::BODY_DEADLINE;
+use mcp_driver::http::{AUTHENTICATION_DEADLINE, BODY_DEADLINE};
 use mcp_driver::{NoEntropy, seed};
 use mcp_server::http::{Begin, HttpCall, HttpOptions, HttpServer, text};
 use mcp_server::proto::time::Now;
@@ -65,6 +65,7 @@ impl From<BuildError> for io::Error {
 pub struct McpService {
     server: HttpServer,
     clock: Clock,
+    authentication_deadline: Duration,
     body_deadline: Duration,
 }
 
@@ -98,8 +99,17 @@ impl McpService {
         Ok(Self {
             server: HttpServer::new(service, options, Arc::new(runtime), seed),
             clock,
+            authentication_deadline: AUTHENTICATION_DEADLINE,
             body_deadline: BODY_DEADLINE,
         })
+    }
+
+    /// How long it may take to find out who sent a request before it is answered
+    /// with 503. Default: 10 seconds.
+    #[must_use]
+    pub const fn with_authentication_deadline(mut self, deadline: Duration) -> Self {
+        self.authentication_deadline = deadline;
+        self
     }
 
     /// How long a request's body may take to arrive before it is answered with
@@ -229,7 +239,16 @@ impl<B: Body> Future for ResponseFuture<B> {
                     *this.state = this.service.begin(now, parts, None);
                 }
                 State::Authenticating(authentication) => {
-                    let (parts, outcome) = ready!(authentication.as_mut().poll(cx));
+                    let Poll::Ready((parts, outcome)) = authentication.as_mut().poll(cx) else {
+                        if this.timer.is_idle() {
+                            let deadline = this.service.authentication_deadline;
+                            this.timer.set(Some(tokio::time::Instant::now() + deadline));
+                        }
+                        ready!(this.timer.poll_fired(cx));
+                        let overdue = this.service.server.overdue();
+                        return finish(this.state, overdue.map(McpBody::from));
+                    };
+                    this.timer.set(None);
                     *this.state = match outcome {
                         Ok(principal) => this.service.begin(now, parts, principal),
                         Err(refusal) => State::Answered(Some(refusal.map(McpBody::from))),

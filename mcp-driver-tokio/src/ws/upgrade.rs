@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,14 +53,21 @@ pub(crate) struct Acceptor {
     server: HttpServer,
     runtime: TokioRuntime,
     options: WsOptions,
+    authentication_deadline: Duration,
 }
 
 impl Acceptor {
-    pub(crate) const fn new(server: HttpServer, runtime: TokioRuntime, options: WsOptions) -> Self {
+    pub(crate) const fn new(
+        server: HttpServer,
+        runtime: TokioRuntime,
+        options: WsOptions,
+        authentication_deadline: Duration,
+    ) -> Self {
         Self {
             server,
             runtime,
             options,
+            authentication_deadline,
         }
     }
 
@@ -76,9 +84,11 @@ impl Acceptor {
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _) = request.into_parts();
         // Host and Origin first, then who is calling; as at the endpoint.
-        let principal = match self.server.authenticate(&parts).await {
-            Ok(principal) => principal,
-            Err(response) => return response,
+        let asked = self.server.authenticate(&parts);
+        let principal = match tokio::time::timeout(self.authentication_deadline, asked).await {
+            Ok(Ok(principal)) => principal,
+            Ok(Err(response)) => return response,
+            Err(_) => return self.server.overdue(),
         };
         if !self.server.is_ready() {
             return text(
@@ -156,6 +166,9 @@ fn judge<'a>(
         let mut response = text(StatusCode::UPGRADE_REQUIRED, "only version 13 is served\n");
         let answer = response.headers_mut();
         answer.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        // RFC 9110 section 15.5.22.
+        answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         return Err(Box::new(response));
     }
     let Some(key) = one(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key)) else {

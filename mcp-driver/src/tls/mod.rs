@@ -238,6 +238,10 @@ impl<M: Machine> Machine for Tls<M> {
         self.input_over = true;
     }
 
+    fn hears_last_words(&self) -> bool {
+        self.machine.hears_last_words()
+    }
+
     fn shutdown(&mut self) {
         self.draining = true;
         self.machine.shutdown();
