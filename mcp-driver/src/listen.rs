@@ -155,8 +155,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let is_asked = || rustix::net::sockopt::socket_keepalive(&socket).unwrap();
-        let mut options = ListenOptions::default();
-        options.keepalive = None;
+        let options = ListenOptions {
+            keepalive: None,
+            ..ListenOptions::default()
+        };
         Silence::from(&options).notice(&socket);
         assert!(!is_asked());
         Silence::from(&ListenOptions::default()).notice(&socket);

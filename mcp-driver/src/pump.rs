@@ -546,7 +546,7 @@ mod tests {
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(pump.poll(&mut cx, &mut stream, &mut alarm).is_pending());
         assert_eq!(stream.0.1.lines().count(), 1);
-        alarm.0.instant = alarm.0.instant + limit;
+        alarm.0.instant += limit;
         assert_eq!(
             pump.poll(&mut cx, &mut stream, &mut alarm),
             Poll::Ready(Ended::WriteStall)
