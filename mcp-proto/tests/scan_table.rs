@@ -749,3 +749,24 @@ fn of_several_faults_the_most_basic_one_is_told_and_of_its_kind_the_first() {
     let second = twice.match_indices('x').nth(1).unwrap().0;
     assert_eq!(fault(twice).offset as usize, second);
 }
+
+#[test]
+fn what_was_closed_no_longer_counts_as_depth() {
+    for before in [
+        r#""_meta":{}"#,
+        r#""_meta":{"a":1}"#,
+        r#""_meta":{"a":1,"b":{"c":[{}]}}"#,
+        r#""a":{}"#,
+        r#""a":[]"#,
+        r#""a":[[],{}]"#,
+    ] {
+        for (levels, accepted) in [(62, true), (63, false)] {
+            let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+            let frame = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{{before},"x":{deep}}}}}"#
+            );
+            let scanned = scan(frame.as_bytes(), &ScanLimits::default());
+            assert_eq!(scanned.is_ok(), accepted, "{before} {levels}");
+        }
+    }
+}

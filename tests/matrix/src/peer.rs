@@ -21,7 +21,7 @@ pub(crate) struct Peer {
 enum Wire {
     Stream(Box<Stdio>),
     Http {
-        http: Http,
+        http: Box<Http>,
         /// Of a revision with a handshake.
         session: Option<String>,
     },
@@ -49,6 +49,7 @@ impl Peer {
                 Some(http.initialize(revision).await.id),
             )
         };
+        let http = Box::new(http);
         [Wire::Stream(Box::new(stream)), Wire::Http { http, session }].map(|wire| Self {
             wire,
             revision: revision.to_owned(),
