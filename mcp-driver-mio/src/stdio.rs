@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use mcp_driver::stdio::Channel;
+use mcp_driver::stdio::{Channel, SURE_WRITE};
 use mcp_driver::{Scratch, write_pieces};
 use mcp_server::proto::outbox::Outbox;
 use mio::event::Event;
@@ -21,9 +21,6 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::readiness::Readiness;
 use crate::tokens::Side;
 use crate::wire::Wire;
-
-/// The most that a blocking pipe takes at once when it is writable (`PIPE_BUF` is at least this, POSIX `limits.h`).
-const POLITE: usize = 512;
 
 /// Two descriptors, one for each direction.
 #[derive(Debug)]
@@ -200,7 +197,7 @@ impl Write for Body {
             Self::File(file) => file.write(bytes),
             Self::Polite(file) => {
                 ask(file, PollFlags::OUT)?;
-                file.write(&bytes[..bytes.len().min(POLITE)])
+                file.write(&bytes[..bytes.len().min(SURE_WRITE)])
             }
         }
     }

@@ -93,6 +93,8 @@ pub(crate) struct Sender {
 #[derive(Debug)]
 struct Slot {
     call: Option<(CallId, Place)>,
+    /// It is among those that the driver is to run, once, however often it was woken.
+    listed: bool,
     waker: Waker,
 }
 
@@ -350,7 +352,12 @@ impl Connection {
         };
         let id = match &mut place.call {
             None => return,
-            Some((_, Place::Here(_))) if self.deferred > 0 => return self.ready.push_back(slot),
+            Some((_, Place::Here(_))) if self.deferred > 0 => {
+                if !std::mem::replace(&mut place.listed, true) {
+                    self.ready.push_back(slot);
+                }
+                return;
+            }
             Some((_, Place::Out { .. })) => return self.woken_outside(slot, now, out),
             Some((id, Place::Here(_))) => *id,
         };
@@ -411,7 +418,11 @@ impl Connection {
                 key,
                 wakes: Arc::clone(&self.wakes),
             }));
-            self.slots.push(Slot { call: None, waker });
+            self.slots.push(Slot {
+                call: None,
+                listed: false,
+                waker,
+            });
             key
         });
         self.slots[slot].call = Some((id, Place::Here(running)));

@@ -264,6 +264,23 @@ fn a_call_that_waits_is_ready_again_when_it_is_woken() {
 }
 
 #[test]
+fn a_call_that_is_woken_again_and_again_is_ready_once() {
+    let mut bench = Bench::new();
+    bench.connection.defer_calls(2);
+    bench.call(1, "wait");
+    let mut job = bench.job();
+    job.run(NOW);
+    bench.put_back(job);
+    let waker = bench.seen.waker.lock().unwrap().take().unwrap();
+    for _ in 0..3 {
+        waker.wake_by_ref();
+        assert!(bench.poll().read, "there is room for another call");
+    }
+    bench.connection.take_job().expect("it is ready");
+    assert!(bench.connection.take_job().is_none());
+}
+
+#[test]
 fn the_end_waits_for_what_is_out_and_tells_it_when_it_no_longer_does() {
     let mut bench = Bench::new();
     bench.call(1, "show");

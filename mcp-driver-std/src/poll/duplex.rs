@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use mcp_driver::stdio::Channel;
+use mcp_driver::stdio::{Channel, SURE_WRITE};
 use mcp_driver::{Scratch, Stream, write_from};
 use mcp_server::proto::outbox::Outbox;
 use rustix::event::PollFlags;
@@ -22,10 +22,6 @@ use rustix::net::Shutdown;
 
 use super::bell::{Bell, Watch};
 use super::make_nonblocking;
-
-/// What a pipe that says that it is ready takes without blocking: `PIPE_BUF` of POSIX is at least 512, and 4096 where it
-/// matters.
-const SURE: usize = 512;
 
 /// The descriptors. Whoever sleeps holds them for the time of the sleep, so they are closed when the connection ends.
 #[derive(Debug)]
@@ -288,7 +284,7 @@ impl Stream for Duplex {
         let written = if self.output.blocking {
             self.output.ready = false;
             let chunk = out.chunk();
-            let written = io::Write::write(&mut output, &chunk[..chunk.len().min(SURE)]);
+            let written = io::Write::write(&mut output, &chunk[..chunk.len().min(SURE_WRITE)]);
             if let Ok(written) = &written {
                 out.advance(*written);
             }

@@ -13,6 +13,10 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What a pipe that blocks takes without blocking once it is said to be ready, in bytes: `PIPE_BUF` of POSIX `limits.h` is
+/// at least this much.
+pub const SURE_WRITE: usize = 512;
+
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// One of the taken streams, and what can be done with it.

@@ -96,6 +96,7 @@ impl Connection {
             let Some(place) = self.slots.get_mut(slot) else {
                 continue;
             };
+            place.listed = false;
             match place.call.take() {
                 Some((id, Place::Here(running))) => {
                     let context = running.context().clone();
@@ -115,7 +116,7 @@ impl Connection {
                         finish: None,
                     });
                 }
-                // It was ready twice, or is over.
+                // It is over.
                 other => place.call = other,
             }
         }
@@ -174,6 +175,7 @@ impl Connection {
             && !matches!(&self.slots[slot].call, Some((_, Place::Here(_))))
         {
             self.ready.pop_front();
+            self.slots[slot].listed = false;
         }
         self.deferred > 0 && self.ready.len() >= self.deferred
     }
