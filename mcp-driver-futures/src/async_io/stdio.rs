@@ -21,8 +21,8 @@ use crate::stream::serve_halves;
 /// Serves the client that started this process, until it goes away.
 ///
 /// End of file, an error and a hang-up on the input all mean the end; calls that still run get
-/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound). A hang-up on the output, where that is a
-/// pipe or a terminal, ends it at once, for nobody would hear an answer. Readiness comes from async-io's reactor, whatever
+/// [`Limits::shutdown_bound`](mcp_server::proto::limits::Limits::shutdown_bound). A hang-up on the output ends it
+/// at once where that is a pipe, and elsewhere with the next answer, for nobody would hear it. Readiness comes from async-io's reactor, whatever
 /// the platform is. Signals are left alone: see [`run`](crate::run()) for the whole life of a stdio process.
 ///
 /// # Errors
