@@ -125,7 +125,7 @@ impl UriTemplate {
             return None;
         }
         // Two values can make a `..` that neither of them is.
-        if self.file.is_some() && leaves_its_directory(&decode(uri)?) {
+        if self.file.is_some() && leaves_its_directory(uri) {
             return None;
         }
         let reach = self.reach(bytes);
@@ -281,22 +281,42 @@ fn decode(text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes().iter();
-    while let Some(byte) = rest.next() {
-        if *byte == b'%' {
-            let high = char::from(*rest.next()?).to_digit(16)?;
-            let low = char::from(*rest.next()?).to_digit(16)?;
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            bytes.push(triplet(rest)?);
+            rest = &rest[3..];
         } else {
-            bytes.push(*byte);
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).ok()
 }
 
-/// A value that would climb out of the directory that a `file:` template names, or cut its path short.
-fn leaves_its_directory(value: &str) -> bool {
-    value.contains('\0') || value.split(['/', '\\']).any(|segment| segment == "..")
+/// The byte for which the percent-encoded triplet at the start stands.
+fn triplet(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else {
+        return None;
+    };
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// A URI that climbs out of the directory that a `file:` template names, or cuts its path short.
+fn leaves_its_directory(uri: &str) -> bool {
+    // The text of a template may hold what is no triplet; that stays as it is.
+    let mut bytes = Vec::with_capacity(uri.len());
+    let mut rest = uri.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let byte = triplet(rest);
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &rest[3..] } else { after };
+    }
+    bytes.contains(&0)
+        || bytes
+            .split(|byte| matches!(byte, b'/' | b'\\'))
+            .any(|segment| segment == b"..")
 }
 
 /// A value that a join of paths would take instead of the directory in front of it, on any system.

@@ -93,6 +93,8 @@ fn a_file_template_never_yields_a_way_out_of_its_directory() {
         // Found by fuzzing.
         ("file:///d/{.na}.txt", "file:///d/..%2fx.txt"),
         ("file:///docs{?q}", "file:///docs?q=/etc/passwd"),
+        ("file:///é/{+path}", "file:///é/é/../../x"),
+        ("file:///%2/{+path}", "file:///%2/%2e%2E/x"),
     ] {
         assert_eq!(matched(template, uri), "no", "{template} {uri}");
     }
@@ -100,6 +102,8 @@ fn a_file_template_never_yields_a_way_out_of_its_directory() {
         ("file:///srv/{+path}", "file:///srv/a..b", "path=a..b"),
         ("file:///srv/{+path}", "file:///srv/a/c:d", "path=a/c:d"),
         ("file:///docs{?q}", "file:///docs?q=a/b", "q=a/b"),
+        // Found by fuzzing: a template's own text may hold what is no triplet.
+        ("file:///%2,{+path}", "file:///%2,a", "path=a"),
         // What is all of a path may begin at the root.
         ("file://{+path}", "file:///etc/motd", "path=/etc/motd"),
     ] {
