@@ -418,6 +418,13 @@ impl<'a> Parser<'a> {
                 "a template has at least one `{variable}`; a URI without one is a static resource",
             );
         }
+        let file = self.file_root();
+        if file.is_some() && leaves_its_directory(&self.example()) {
+            self.at = 0;
+            return self.fail(
+                "a `file:` template has no `..` and no NUL in its path: it would match nothing",
+            );
+        }
         let literal = self
             .parts
             .iter()
@@ -427,11 +434,24 @@ impl<'a> Parser<'a> {
             })
             .sum();
         Ok(UriTemplate {
-            file: self.file_root(),
+            file,
             parts: self.parts,
             variables: self.variables,
             literal,
         })
+    }
+
+    /// A URI with harmless values.
+    fn example(&self) -> String {
+        let mut uri = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => uri.push_str(text),
+                Part::Run(_) => uri.push('v'),
+                Part::Optional(lead, _) => uri.extend([char::from(*lead), 'v']),
+            }
+        }
+        uri
     }
 
     fn file_root(&self) -> Option<FileRoot> {

@@ -129,6 +129,9 @@ fn a_broken_template_is_refused_with_its_place() {
         ("x://a b/{c}", 5),
         ("x://static", 0),
         ("x://{a,}", 5),
+        ("file:///a/../{b}", 0),
+        ("file:///{a}/..%2f", 0),
+        ("file:///a/..{/b}", 0),
     ] {
         let error = UriTemplate::parse(template).unwrap_err();
         assert_eq!(error.offset, offset, "{template}: {error}");
