@@ -313,10 +313,13 @@ fn leaves_its_directory(uri: &str) -> bool {
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &rest[3..] } else { after };
     }
-    bytes.contains(&0)
-        || bytes
-            .split(|byte| matches!(byte, b'/' | b'\\'))
-            .any(|segment| segment == b"..")
+    climbs(&bytes)
+}
+
+/// Whether a decoded path has a `..`, or a NUL that would cut it short.
+fn climbs(path: &[u8]) -> bool {
+    let mut segments = path.split(|byte| matches!(byte, b'/' | b'\\'));
+    path.contains(&0) || segments.any(|segment| segment == b"..")
 }
 
 /// A value that a join of paths would take instead of the directory in front of it, on any system.

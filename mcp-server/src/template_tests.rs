@@ -89,6 +89,8 @@ fn a_file_template_never_yields_a_way_out_of_its_directory() {
         ("file:///docs/{name}", "file:///docs/a%2Fb"),
         ("file:///docs{/name}", "file:///docs/a%5Cb"),
         ("file:///docs/{a}{b}", "file:///docs/.."),
+        ("file:///docs/{a,b}", "file:///docs/..,x"),
+        ("file:///docs/{+a,b}", "file:///docs/x/..,y"),
         ("file:///docs/{a}.", "file:///docs/.."),
         // Found by fuzzing.
         ("file:///d/{.na}.txt", "file:///d/..%2fx.txt"),
