@@ -245,7 +245,10 @@ impl UriTemplate {
         };
         let is_path = root == FileRoot::FirstVariable && hole.first == 0;
         let is_segment = hole.stop.contains(&b'/');
-        let harmful = !is_path && is_absolute(&value) || is_segment && value.contains(['/', '\\']);
+        // The `..` of a value may be none of the URI, where a comma follows it.
+        let harmful = climbs(value.as_bytes())
+            || !is_path && is_absolute(&value)
+            || is_segment && value.contains(['/', '\\']);
         (!harmful).then_some(value)
     }
 }
