@@ -83,7 +83,7 @@ impl Resource {
     /// in any order, so they are one list: `{?a}{&b}` is fine, while `{?a}text{&b}` is refused when the server is built.
     ///
     /// Values are percent-decoded. A template of the scheme `file` matches no URI with a `..` segment, and its values are never
-    /// absolute paths (a leading `/`, `\\` or drive), so that joined to a directory they stay below it; only the first variable of
+    /// absolute paths (a leading `/`, `\` or drive), so that joined to a directory they stay below it; only the first variable of
     /// `file://{+path}` is the whole path. Links in the file system are yours to mind. Check in other schemes whatever you use as
     /// a path.
     pub fn template(template: impl Into<String>) -> ResourceBuilder {
