@@ -164,23 +164,14 @@ fn tls_is_announced_or_what_is_wrong_is_said() {
         let (code, out, err) = output(&with("/no/such.pem"));
         assert_eq!((code, out.as_str()), (Some(1), ""));
         assert!(err.contains("cannot read /no/such.pem"), "{err}");
-        let mut child = mcp(&with(&key))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map(Running)
-            .unwrap();
-        let introduction = BufReader::new(child.0.stdout.take().unwrap());
-        let mut lines = introduction.lines().map(Result::unwrap);
-        let url = lines
-            .find_map(|line| line.strip_prefix("Serving ").map(str::to_owned))
-            .unwrap();
+        let (_child, _lines, url) = serving(&with(&key));
         assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     }
 }
 
-fn http(driver: &str) {
-    let mut child = mcp(&["demo", "--listen", "127.0.0.1:0", "--driver", driver])
+/// The program with these arguments, the rest of what it says, which must not break off, and where it says that it serves.
+fn serving(arguments: &[&str]) -> (Running, impl Iterator<Item = String> + use<>, String) {
+    let mut child = mcp(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -191,6 +182,12 @@ fn http(driver: &str) {
     let url = lines
         .find_map(|line| line.strip_prefix("Serving ").map(str::to_owned))
         .unwrap();
+    (child, lines, url)
+}
+
+fn http(driver: &str) {
+    let (mut child, _lines, url) =
+        serving(&["demo", "--listen", "127.0.0.1:0", "--driver", driver]);
     let address = url
         .strip_prefix("http://")
         .and_then(|rest| rest.strip_suffix("/mcp"))

@@ -59,10 +59,7 @@ pub fn run_http<S: IntoService>(
     options: crate::http::ServeOptions,
     announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
-    let stopper = Stopper::new();
-    mind_signals(&stopper)?;
-    let (listener, address) = mcp_driver::http::bind(address, &options)?;
-    announce(address);
+    let (listener, stopper) = begin(address, &options, announce)?;
     crate::http::serve_http(listener, server, options, &stopper).map(drop)
 }
 
@@ -78,11 +75,22 @@ pub fn run_https<S: IntoService>(
     options: crate::http::ServeOptions,
     announce: impl FnOnce(std::net::SocketAddr),
 ) -> io::Result<()> {
+    let (listener, stopper) = begin(address, &options, announce)?;
+    crate::http::serve_https(listener, server, tls, options, &stopper).map(drop)
+}
+
+/// What every HTTP server of a process begins with.
+#[cfg(feature = "http")]
+fn begin(
+    address: &str,
+    options: &crate::http::ServeOptions,
+    announce: impl FnOnce(std::net::SocketAddr),
+) -> io::Result<(std::net::TcpListener, Stopper)> {
     let stopper = Stopper::new();
     mind_signals(&stopper)?;
-    let (listener, address) = mcp_driver::http::bind(address, &options)?;
+    let (listener, address) = mcp_driver::http::bind(address, options)?;
     announce(address);
-    crate::http::serve_https(listener, server, tls, options, &stopper).map(drop)
+    Ok((listener, stopper))
 }
 
 /// The first signal asks for a graceful end, the second one insists. For the rest of the process.
