@@ -3,17 +3,19 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use mcp_driver_tokio::http::{HttpOptions, McpBody, McpService, Report, ServeOptions, serve};
 use mcp_server::proto::limits::Limits;
-use mcp_server::{AskError, Context, Server, tool};
+use mcp_server::{AskError, Authenticating, Authenticator, Context, Server, tool};
 use mcp_witness::{Conversation, MODERN};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -234,6 +236,53 @@ async fn a_body_that_does_not_come_is_408() {
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(response.headers()["connection"], "close");
     assert!(before.elapsed() >= Duration::from_secs(60));
+}
+
+/// Never says who somebody is, and notices when nobody waits for it any more.
+struct Undecided(Arc<AtomicUsize>);
+
+impl Authenticator for Undecided {
+    fn authenticate<'a>(&'a self, _parts: &'a Parts) -> Authenticating<'a> {
+        struct Asked<'a>(&'a AtomicUsize);
+
+        impl Drop for Asked<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        let asked = Asked(&self.0);
+        Box::pin(async move {
+            let _asked = asked;
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authentication_that_does_not_end_is_503_at_its_deadline() {
+    for deadline in [None, Some(Duration::from_secs(3))] {
+        let abandoned = Arc::new(AtomicUsize::new(0));
+        let options = HttpOptions::default().with_authenticator(Undecided(Arc::clone(&abandoned)));
+        let mut service = McpService::new(server(), options).unwrap();
+        if let Some(deadline) = deadline {
+            service = service.with_authentication_deadline(deadline);
+        }
+        let expected = deadline.unwrap_or(Duration::from_secs(10));
+        let before = tokio::time::Instant::now();
+        let response = sent(&mut service, "echo", r#"{"text":"hi"}"#).await;
+        let waited = before.elapsed();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            response.headers().contains_key("retry-after"),
+            "{response:?}"
+        );
+        // The timer counts in milliseconds.
+        let late = waited.checked_sub(expected).expect("not too early");
+        assert!(late <= Duration::from_millis(2), "{waited:?}");
+        assert_eq!(abandoned.load(Ordering::Relaxed), 1);
+        assert_eq!(service.server().calls(), 0);
+    }
 }
 
 #[tokio::test]

@@ -236,8 +236,8 @@ fn is_key(key: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The example of RFC 6455 section 1.3, and what may be changed in it.
-    fn status(change: impl FnOnce(&mut HeaderMap)) -> u16 {
+    /// The answer to the example of RFC 6455 section 1.3, changed.
+    fn answer(change: impl FnOnce(&mut HeaderMap)) -> Response<Bytes> {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("upgrade", "WebSocket"),
@@ -253,9 +253,13 @@ mod tests {
         }
         change(&mut headers);
         match judge(&Method::GET, Version::HTTP_11, &headers) {
-            Ok(key) => switching(key).status().as_u16(),
-            Err(response) => response.status().as_u16(),
+            Ok(key) => switching(key),
+            Err(response) => *response,
         }
+    }
+
+    fn status(change: impl FnOnce(&mut HeaderMap)) -> u16 {
+        answer(change).status().as_u16()
     }
 
     #[test]
@@ -265,6 +269,24 @@ mod tests {
             response.headers()[SEC_WEBSOCKET_ACCEPT],
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         );
+    }
+
+    #[test]
+    fn who_has_to_upgrade_is_told_to_what() {
+        let changes: [fn(&mut HeaderMap); 3] = [
+            |headers| drop(headers.remove("upgrade")),
+            |headers| drop(headers.remove("connection")),
+            |headers| drop(headers.remove("sec-websocket-version")),
+        ];
+        for change in changes {
+            let response = answer(change);
+            assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+            // RFC 9110 section 15.5.22, and section 7.8 for what goes with it.
+            assert_eq!(response.headers()[UPGRADE], "websocket");
+            assert_eq!(response.headers()[CONNECTION], "upgrade");
+        }
+        let response = answer(|headers| drop(headers.remove("sec-websocket-version")));
+        assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");
     }
 
     #[test]

@@ -381,6 +381,28 @@ async fn nobody_is_upgraded_whom_the_endpoint_would_not_serve() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_the_version_names_upgrade_on_the_wire() {
+    let served = Served::plain().await;
+    let mut raw = TcpStream::connect(served.address).await.unwrap();
+    let request = "GET /mcp/ws HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+        sec-websocket-version: 8\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: mcp\r\n\r\n";
+    raw.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(raw.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 426 "), "{head}");
+    for field in [
+        "upgrade: websocket",
+        "connection: upgrade",
+        "sec-websocket-version: 13",
+    ] {
+        assert!(head.lines().any(|line| line == field), "{field}: {head}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_whose_it_was_when_it_was_upgraded() {
     let keys = StaticBearer::new()
         .with_key("an-ordinary-key-1", Principal::new("ada"))
