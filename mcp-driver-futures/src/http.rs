@@ -66,6 +66,6 @@ where
     let stream = StreamOptions::default().with_write_stall(options.write_stall);
     let mut listener = Listener::new(runtime.clone(), options.max_connections, stream);
     let machine = || Ok(HttpConnection::new(Arc::clone(&routes), each));
-    listener.serve(incoming, machine, shutdown).await?;
+    listener.serve(incoming, machine, shutdown).await;
     Ok(Report::new(listener.end().await))
 }

@@ -38,8 +38,7 @@ pub enum ListenAddress {
 /// all its connections are over. Dropping the future drops the connections.
 ///
 /// # Errors
-/// When the listener is beyond loopback without [`ListenOptions::allow_remote`], when the server does not compile, or when
-/// the operating system has no randomness.
+/// When the listener is beyond loopback without [`ListenOptions::allow_remote`], or when the server does not compile.
 pub async fn serve_incoming<P, S, I, C>(
     platform: P,
     address: ListenAddress,
@@ -63,7 +62,7 @@ where
     let shared = runtime.shared();
     let mut listener = Listener::new(runtime, options.max_connections, options.stream);
     let machine = || Ok(Connection::new(service.clone(), shared.clone(), seed()?));
-    listener.serve(incoming, machine, shutdown).await?;
+    listener.serve(incoming, machine, shutdown).await;
     listener.end().await;
     Ok(())
 }
@@ -110,14 +109,14 @@ impl<P: Platform> Listener<P> {
         }
     }
 
-    /// Accepts until `shutdown` completes, or until there is nothing more to accept and everybody left.
+    /// Accepts until `shutdown` completes, or until there is nothing more to accept and everybody left. A connection for which
+    /// there is no machine is closed; that is nobody's fault but this process's, and may pass.
     pub(crate) async fn serve<I, C, M>(
         &mut self,
         incoming: I,
         mut machine: impl FnMut() -> io::Result<M>,
         shutdown: impl Future<Output = ()>,
-    ) -> io::Result<()>
-    where
+    ) where
         I: Incoming<Item = io::Result<C>>,
         C: AsyncRead + AsyncWrite + Send + 'static,
         M: Machine + Send + 'static,
@@ -146,18 +145,20 @@ impl<P: Platform> Listener<P> {
             })
             .await;
             match event {
-                Event::Shutdown => return Ok(()),
+                Event::Shutdown => return,
                 Event::Ended(ended) => self.left(ended),
                 Event::Resume => pause.set(None),
-                Event::Incoming(Some(Ok(connection))) => self.spawn(connection, machine()?),
-                Event::Incoming(Some(Err(error))) if is_about_one_peer(&error) => {}
-                Event::Incoming(Some(Err(_))) => {
-                    pause.set(Some(self.runtime.platform().sleep(ACCEPT_PAUSE)));
-                }
                 Event::Incoming(None) => over = true,
+                Event::Incoming(Some(accepted)) => {
+                    let ready = accepted.and_then(|connection| Ok((connection, machine()?)));
+                    match ready {
+                        Ok((connection, machine)) => self.spawn(connection, machine),
+                        Err(error) if is_about_one_peer(&error) => {}
+                        Err(_) => pause.set(Some(self.runtime.platform().sleep(ACCEPT_PAUSE))),
+                    }
+                }
             }
         }
-        Ok(())
     }
 
     /// Asks every connection to end and waits until all have. Says how many the bound has cut off.
@@ -220,5 +221,69 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         // A listener that is gone has nothing to count.
         let _ = self.listener.try_send(self.ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use futures_lite::future::block_on;
+    use futures_lite::io::Cursor;
+    use mcp_server::{BoxFuture, Server};
+
+    use super::*;
+
+    /// What was asked of it, in order. It runs nothing and never makes anybody wait.
+    #[derive(Debug, Clone, Default)]
+    struct Noted(Arc<Mutex<Vec<Asked>>>);
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Asked {
+        Spawn,
+        Sleep(Duration),
+    }
+
+    impl Platform for Noted {
+        type Sleep = Ready<()>;
+
+        fn spawn(&self, _: BoxFuture<()>) {
+            self.0.lock().unwrap().push(Asked::Spawn);
+        }
+
+        fn unblock(&self, _: Box<dyn FnOnce() + Send>) {}
+
+        fn sleep(&self, duration: Duration) -> Ready<()> {
+            self.0.lock().unwrap().push(Asked::Sleep(duration));
+            ready(())
+        }
+    }
+
+    #[test]
+    fn a_connection_without_a_machine_costs_a_pause_and_nothing_more() {
+        let platform = Noted::default();
+        let runtime = FuturesRuntime::new(platform.clone());
+        let shared = runtime.shared();
+        let mut listener = Listener::new(runtime, 8, StreamOptions::default());
+        let service = Server::new("listen", "1.0.0").into_service().unwrap();
+        let mut seeds = [
+            Ok([1; 32]),
+            Err("no randomness"),
+            Err("none yet"),
+            Ok([2; 32]),
+        ]
+        .into_iter();
+        let machine = || {
+            let seed = seeds.next().unwrap().map_err(io::Error::other)?;
+            Ok(Connection::new(service.clone(), shared.clone(), seed))
+        };
+        let incoming = futures_lite::stream::iter((0..4).map(|_| Ok(Cursor::new(Vec::new()))));
+        block_on(listener.serve(incoming, machine, std::future::pending()));
+        let pause = Asked::Sleep(ACCEPT_PAUSE);
+        let expected = [Asked::Spawn, pause, pause, Asked::Spawn];
+        assert_eq!(*platform.0.lock().unwrap(), expected);
+        assert_eq!(block_on(listener.end()), 0);
     }
 }
