@@ -4,12 +4,14 @@
 //! work is capped by fuel, the report by a count, and no reference leaves the schema. Keywords that it does not know
 //! ([`UNKNOWN`]) are not enforced here; the feature `validate` has a complete validator.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::suggest::closest;
+use crate::template::decode;
 
 /// Violations that are told at once; more help nobody.
 const MAX_VIOLATIONS: usize = 8;
@@ -611,7 +613,19 @@ fn same(a: &Value, b: &Value) -> bool {
 
 /// Local references only: `#`, `#/a/b`.
 fn resolve<'s>(root: &'s Value, target: &str) -> Option<&'s Value> {
-    root.pointer(target.strip_prefix('#')?)
+    root.pointer(&pointer(target)?)
+}
+
+/// The JSON pointer that a local reference is, decoded (RFC 6901 section 6): the same place can be written in many ways.
+/// `None` for references of other kinds. What is no percent-encoding stays as it is.
+pub(crate) fn pointer(target: &str) -> Option<Cow<'_, str>> {
+    let written = target.strip_prefix('#')?;
+    let pointer = if written.contains('%') {
+        decode(written).map_or(Cow::Borrowed(written), Cow::Owned)
+    } else {
+        Cow::Borrowed(written)
+    };
+    (pointer.is_empty() || pointer.starts_with('/')).then_some(pointer)
 }
 
 #[cfg(test)]

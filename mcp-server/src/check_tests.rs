@@ -129,6 +129,25 @@ fn hostile_values_run_out_of_fuel_instead_of_time() {
 }
 
 #[test]
+fn a_reference_is_followed_however_it_is_written() {
+    for target in [
+        "#/$defs/a%b",
+        "#/$defs/a%25b",
+        "#/%24defs/a%25b",
+        "#%2f$defs%2Fa%25b",
+    ] {
+        let schema =
+            json!({"properties": {"x": {"$ref": target}}, "$defs": {"a%b": {"type": "string"}}});
+        assert!(unenforced(&schema).is_empty(), "{target}");
+        assert_eq!(
+            told(&schema, &json!({"x": 1})),
+            ["`x`: expected a string, got the number 1"],
+            "{target}"
+        );
+    }
+}
+
+#[test]
 fn a_reference_without_end_is_refused_instead_of_followed() {
     for schema in [
         json!({"$ref": "#"}),

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value};
 
+use crate::check::pointer;
+
 /// Formats that JSON Schema 2020-12 defines; others (`uint32`, `double`) make some clients drop the whole tool.
 const FORMATS: &[&str] = &[
     "date",
@@ -139,11 +141,11 @@ fn rebase(object: &mut Map<String, Value>) {
     for (key, value) in object {
         match (key.as_str(), value) {
             ("$ref" | "$dynamicRef", Value::String(target)) => {
-                if let Some(pointer) = target.strip_prefix('#')
-                    && (pointer.is_empty() || pointer.starts_with('/'))
-                    && !pointer.starts_with("/$defs/")
-                {
-                    *target = format!("#/properties/result{pointer}");
+                let moved = pointer(target)
+                    .is_some_and(|place| place != "/$defs" && !place.starts_with("/$defs/"));
+                if moved {
+                    // As it was written: decoded, it might mean something else.
+                    target.insert_str(1, "/properties/result");
                 }
             }
             (

@@ -250,3 +250,30 @@ fn every_reference_of_a_wrapped_schema_still_leads_where_it_led() {
         "its references are its own"
     );
 }
+
+#[test]
+fn a_reference_of_a_wrapped_schema_is_rebased_however_it_is_written() {
+    for (written, rebased) in [
+        ("#/%24defs/twig", "#/%24defs/twig"),
+        ("#%2F$defs%2ftwig", "#%2F$defs%2ftwig"),
+        ("#/$defs", "#/$defs"),
+        (
+            "#/%64efinitions/leaf",
+            "#/properties/result/%64efinitions/leaf",
+        ),
+        ("#%2Fitems", "#/properties/result%2Fitems"),
+        (
+            "#/definitions/a%25b",
+            "#/properties/result/definitions/a%25b",
+        ),
+        // A percent sign of its own, and a name that only begins alike.
+        ("#/definitions/100%", "#/properties/result/definitions/100%"),
+        ("#/%24defsx/a", "#/properties/result/%24defsx/a"),
+        // No pointer.
+        ("#%24defs", "#%24defs"),
+    ] {
+        let wrapped = wrapped_output(json!({"items": {"$ref": written}, "$defs": {"twig": {}}}));
+        let reference = &wrapped["properties"]["result"]["items"]["$ref"];
+        assert_eq!(reference, rebased, "{written}");
+    }
+}

@@ -279,7 +279,7 @@ fn longest(uri: &[u8], from: usize, hole: &Hole, follows: impl Fn(usize) -> bool
 }
 
 /// Percent-decodes; `None` for a broken triplet or for what is not UTF-8 afterwards.
-fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());
     }
