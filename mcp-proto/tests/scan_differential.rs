@@ -152,6 +152,23 @@ proptest! {
         let walked: Vec<_> = text::elements(&array).collect();
         prop_assert_eq!(walked, members.iter().map(|(_, v)| v.as_str()).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn tokens_are_walked_to_the_end_and_leave_only_whitespace(value in json(), before in "[ \t\r\n]{0,3}") {
+        let text = format!("{before}{value}{before}");
+        let mut end = 0;
+        let mut compact = String::new();
+        for (at, token) in text::tokens(&text) {
+            prop_assert_eq!(text.get(at..at + token.len()), Some(token));
+            prop_assert!(text[end..at].chars().all(|c| " \t\r\n".contains(c)), "{} to {}: {}", end, at, text);
+            let single = token.len() == 1 && "{}[]:,".contains(token);
+            prop_assert!(single || text::is_string(token) || text::is_number(token) || ["true", "false", "null"].contains(&token), "{}", token);
+            compact.push_str(token);
+            end = at + token.len();
+        }
+        prop_assert!(text[end..].chars().all(|c| " \t\r\n".contains(c)), "stopped at {}: {}", end, text);
+        prop_assert!(validate(compact.as_bytes(), 64).is_ok());
+    }
 }
 
 #[test]
@@ -165,5 +182,23 @@ fn every_byte_at_every_place_of_a_string_is_judged_alike() {
                 assert_eq!(Some(ours), oracle(&text), "{byte} at {at} of {len}");
             }
         }
+    }
+}
+
+#[test]
+fn a_walk_over_tokens_ends_at_what_is_none() {
+    for (text, expected) in [
+        ("", &[][..]),
+        ("[1 x 2]", &[(0, "["), (1, "1")]),
+        ("1 \"open", &[(0, "1")]),
+        ("tru 1", &[]),
+        ("-, 2", &[]),
+        ("] 1.5:", &[(0, "]"), (2, "1.5"), (5, ":")]),
+        ("\u{a0}1", &[]),
+        ("\0 1", &[]),
+    ] {
+        let mut tokens = text::tokens(text);
+        assert_eq!(tokens.by_ref().collect::<Vec<_>>(), expected, "{text}");
+        assert_eq!(tokens.next(), None, "{text}: it is over");
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use mcp_proto::json::text::tokens;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -200,23 +201,12 @@ fn dialect(schema: &Value) -> Result<Dialect, BadSchema> {
 /// `None` if there is none.
 fn integral(text: &str) -> Option<String> {
     let mut out = String::new();
-    let (mut copied, mut at) = (0, 0);
-    let bytes = text.as_bytes();
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => at = end_of_string(bytes, at),
-            b'-' | b'0'..=b'9' => {
-                let more =
-                    |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-                let length = bytes[at..].iter().take_while(|byte| more(byte)).count();
-                if let Some(integer) = as_integer(&text[at..at + length]) {
-                    out.push_str(&text[copied..at]);
-                    out.push_str(&integer.to_string());
-                    copied = at + length;
-                }
-                at += length;
-            }
-            _ => at += 1,
+    let mut copied = 0;
+    for (at, token) in tokens(text) {
+        if let Some(integer) = as_integer(token) {
+            out.push_str(&text[copied..at]);
+            out.push_str(&integer.to_string());
+            copied = at + token.len();
         }
     }
     if copied == 0 {
@@ -226,20 +216,7 @@ fn integral(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// The place behind the string that begins at `at`.
-fn end_of_string(bytes: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    at
-}
-
-/// The integer that a number with a point or an exponent is.
+/// The integer that a number with a point or an exponent is. `None` for every other token.
 fn as_integer(token: &str) -> Option<i64> {
     const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
     if !token.contains(['.', 'e', 'E']) {

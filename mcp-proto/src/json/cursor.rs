@@ -143,9 +143,6 @@ impl<'a> Cursor<'a> {
         let mut objects: u128 = 0;
         loop {
             match self.peek() {
-                b'"' => {
-                    self.string()?;
-                }
                 b'{' => {
                     if self.enter_object()? {
                         objects = objects << 1 | 1;
@@ -164,11 +161,7 @@ impl<'a> Cursor<'a> {
                     self.bump(1);
                     self.depth -= 1;
                 }
-                b'-' | b'0'..=b'9' => self.number()?,
-                b't' => self.literal(b"true")?,
-                b'f' => self.literal(b"false")?,
-                b'n' => self.literal(b"null")?,
-                _ => return Err(Fault::Syntax),
+                _ => self.scalar()?,
             }
             // A value is complete: close what it completes.
             loop {
@@ -195,6 +188,31 @@ impl<'a> Cursor<'a> {
                 objects >>= 1;
             }
         }
+    }
+
+    /// Steps over one token of any kind, wherever it stands.
+    pub(super) fn token(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            b'{' | b'}' | b'[' | b']' | b':' | b',' => self.bump(1),
+            _ => self.scalar()?,
+        }
+        Ok(())
+    }
+
+    /// Steps over a value without brackets.
+    #[inline(always)]
+    fn scalar(&mut self) -> Result<(), Fault> {
+        match self.peek() {
+            b'"' => {
+                self.string()?;
+            }
+            b'-' | b'0'..=b'9' => self.number()?,
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            b'n' => self.literal(b"null")?,
+            _ => return Err(Fault::Syntax),
+        }
+        Ok(())
     }
 
     /// Steps over a string token. Returns whether it contains an escape.

@@ -143,6 +143,45 @@ pub fn elements(array: &str) -> Elements<'_> {
     }
 }
 
+/// The tokens of a JSON text, in order, each with the index of its first byte: strings with their quotes, numbers, literals,
+/// brackets, colons and commas. Ends at the first thing that is no token; whether the tokens make a value is not asked.
+///
+/// ```
+/// use mcp_proto::json::text::tokens;
+///
+/// let text = r#"{"a \"1": [-1.5e3, null]}"#;
+/// let numbers: Vec<_> = tokens(text).filter(|(_, token)| token.starts_with(['-', '1'])).collect();
+/// assert_eq!(numbers, [(11, "-1.5e3")]);
+/// ```
+pub fn tokens(text: &str) -> Tokens<'_> {
+    Tokens {
+        text,
+        cursor: Cursor::new(text.as_bytes(), 0),
+    }
+}
+
+/// See [`tokens`].
+#[derive(Clone, Debug)]
+pub struct Tokens<'a> {
+    text: &'a str,
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.cursor.whitespace();
+        let start = self.cursor.at();
+        if self.cursor.token().is_err() {
+            // It may stand within what is no token.
+            self.cursor = Cursor::new(&[], 0);
+            return None;
+        }
+        Some((start, self.text.get(start..self.cursor.at())?))
+    }
+}
+
 /// See [`members`].
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
