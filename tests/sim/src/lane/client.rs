@@ -20,7 +20,8 @@ use super::watch::{Causes, contains};
 use super::wire::{at, compare, key_of, nth, nth_key, remember, told, written};
 use crate::failure::{Checked, require};
 use crate::model::client::{self as client_model, ClientModel};
-use crate::model::server::{LEVELS, Room};
+use crate::model::line::Room;
+use crate::model::server::LEVELS;
 use crate::model::slab::{Key, unwire, wire};
 use crate::mutation::Mutation;
 
@@ -387,7 +388,7 @@ impl ClientEnd {
                 lengths: &lengths,
             },
         );
-        let answers = end.model.written();
+        let answers = end.model.line.written();
         require!(
             step == expected,
             ModelAgrees,
@@ -399,7 +400,7 @@ impl ClientEnd {
 
     fn wrote(&mut self, world: &World, before: usize) -> Checked<usize> {
         let (messages, _) = written(&self.out, before)?;
-        let expected = self.model.written();
+        let expected = self.model.line.written();
         compare("client", world, &messages, &expected)?;
         Ok(messages.len())
     }

@@ -286,7 +286,7 @@ impl LinkLane {
             end.watch.line(&line);
         }
         end.input.extend_from_slice(&bytes);
-        end.model.input(&bytes);
+        end.model.line.input(&bytes);
         end.dirty |= !bytes.is_empty();
         if self.up.is_cut() && self.up.is_empty() && !end.over {
             end.over = true;
@@ -294,7 +294,7 @@ impl LinkLane {
                 end.watch.line(&rest);
             }
             end.link.end_of_input();
-            end.model.end_of_input();
+            end.model.line.end_of_input();
             end.dirty = true;
         }
     }
@@ -310,13 +310,13 @@ impl LinkLane {
         let bytes = self.down.read(world.now, max);
         end.causes.arrive(&bytes);
         end.input.extend_from_slice(&bytes);
-        end.model.input(&bytes);
+        end.model.line.input(&bytes);
         end.dirty |= !bytes.is_empty();
         if self.down.is_cut() && self.down.is_empty() && !end.over {
             end.over = true;
             end.causes.end();
             end.link.end_of_input();
-            end.model.end_of_input();
+            end.model.line.end_of_input();
             end.dirty = true;
         }
     }

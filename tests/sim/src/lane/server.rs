@@ -19,7 +19,8 @@ use super::heard::server_heard;
 use super::watch::{Causes, ServerWatch, contains, shown};
 use super::wire::{LARGEST, at, compare, key_of, nth, remember, told, written};
 use crate::failure::{Checked, require};
-use crate::model::server::{self as server_model, LEVELS, Room, ServerModel};
+use crate::model::line::Room;
+use crate::model::server::{self as server_model, LEVELS, ServerModel};
 use crate::model::slab::Key;
 use crate::model::tree;
 use crate::mutation::Mutation;
@@ -467,7 +468,7 @@ impl ServerEnd {
                 lengths: &lengths,
             },
         );
-        let answers = end.model.written();
+        let answers = end.model.line.written();
         require!(
             step == expected,
             ModelAgrees,
@@ -505,7 +506,7 @@ impl ServerEnd {
     fn wrote(&mut self, world: &World, before: usize) -> Checked {
         let (messages, _) = written(&self.out, before)?;
         self.frames(world, &messages)?;
-        let expected = self.model.written();
+        let expected = self.model.line.written();
         compare("server", world, &messages, &expected)
     }
 

@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod client;
+pub mod line;
 pub mod server;
 pub mod slab;
 pub mod tree;

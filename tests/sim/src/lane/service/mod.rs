@@ -240,13 +240,13 @@ impl ServiceLane {
         let bytes = self.down.read(world.now, max);
         end.causes.arrive(&bytes);
         end.input.extend_from_slice(&bytes);
-        end.model.input(&bytes);
+        end.model.line.input(&bytes);
         end.dirty |= !bytes.is_empty();
         if self.down.is_cut() && self.down.is_empty() && !end.over {
             end.over = true;
             end.causes.end();
             end.link.end_of_input();
-            end.model.end_of_input();
+            end.model.line.end_of_input();
             end.dirty = true;
         }
     }

@@ -19,8 +19,8 @@ impl ClientModel {
         options: Options,
         full: bool,
     ) -> Result<Key, &'static str> {
-        self.out.clear();
-        if self.over || self.misbehaved {
+        self.line.out.clear();
+        if self.line.over || self.line.misbehaved {
             return Err("closed");
         }
         if self.requests.is_full() {
@@ -56,14 +56,15 @@ impl ClientModel {
         if options.progress {
             params["_meta"]["progressToken"] = json!(wire(key));
         }
-        self.out
+        self.line
+            .out
             .push(json!({"jsonrpc":"2.0","id":wire(key),"method":method,"params":params}));
         Ok(key)
     }
 
     /// Gives a request up.
     pub fn cancel(&mut self, key: Key, reason: Option<&str>) -> Option<u64> {
-        self.out.clear();
+        self.line.out.clear();
         let request = self.requests.remove(key)?;
         self.withdrawn(key, &request.method, reason);
         Some(request.token)
@@ -71,27 +72,27 @@ impl ClientModel {
 
     /// Sends a notification.
     pub fn notify(&mut self, method: &str, full: bool) -> bool {
-        self.out.clear();
-        if self.closed || self.misbehaved || full {
+        self.line.out.clear();
+        if self.line.closed || self.line.misbehaved || full {
             return false;
         }
-        self.out.push(json!({"jsonrpc":"2.0","method":method}));
+        self.line.out.push(json!({"jsonrpc":"2.0","method":method}));
         true
     }
 
     /// Answers a question.
     pub fn reply(&mut self, key: Key, result: Result<&Value, i64>) -> bool {
-        self.out.clear();
+        self.line.out.clear();
         let Some((id, batch)) = self.asks.remove(key) else {
             return false;
         };
-        self.member_of = batch;
-        self.say(match result {
+        self.line.member_of = batch;
+        self.line.say(match result {
             Ok(result) => json!({"jsonrpc":"2.0","id":id,"result":result}),
             Err(code) => json!({"jsonrpc":"2.0","id":id,"error":{"code":code}}),
         });
-        self.member_of = None;
-        self.member_ended(batch);
+        self.line.member_of = None;
+        self.line.member_ended(batch);
         true
     }
 }

@@ -8,10 +8,9 @@ mod receive;
 
 use serde_json::{Value, json};
 
-use super::batch::{self, Batches};
-use super::server::Room;
+use super::batch;
+use super::line::{Arrived, LineEnd, Room};
 use super::slab::{Key, Table, wire};
-use super::{Patience, Split, Splitter};
 
 /// What the modelled client is.
 #[derive(Clone, Debug)]
@@ -121,20 +120,13 @@ struct Request {
 #[derive(Debug)]
 pub struct ClientModel {
     shape: Shape,
-    lines: Splitter,
+    /// What it has in common with its peer.
+    pub line: LineEnd,
     requests: Table<Request>,
     asks: Table<(Value, Option<batch::Number>)>,
-    batches: Batches,
-    /// The batch whose member is being received.
-    member_of: Option<batch::Number>,
     revision: &'static str,
-    patience: Patience,
-    misbehaved: bool,
     late: u64,
-    over: bool,
     closing: bool,
-    closed: bool,
-    out: Vec<Value>,
 }
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -145,19 +137,12 @@ impl ClientModel {
     #[must_use]
     pub fn new(shape: Shape, revision: &'static str) -> Self {
         Self {
-            lines: Splitter::new(shape.max_message),
+            line: LineEnd::new(shape.max_message, shape.violations, shape.outbox_high),
             requests: Table::new(shape.max_requests),
             asks: Table::new(shape.max_calls),
-            batches: Batches::default(),
-            member_of: None,
             revision,
-            patience: Patience::new(shape.violations),
-            misbehaved: false,
             late: 0,
-            over: false,
             closing: false,
-            closed: false,
-            out: Vec::new(),
             shape,
         }
     }
@@ -165,21 +150,6 @@ impl ClientModel {
     /// Another revision from now on.
     pub fn speak(&mut self, revision: &'static str) {
         self.revision = revision;
-    }
-
-    /// Bytes arrive.
-    pub fn input(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
-    }
-
-    /// No more do.
-    pub fn end_of_input(&mut self) {
-        self.over = true;
-    }
-
-    /// What the last step has written.
-    pub fn written(&mut self) -> Vec<Value> {
-        core::mem::take(&mut self.out)
     }
 
     /// Requests without an ending.
@@ -203,7 +173,7 @@ impl ClientModel {
     /// Whether the end was said.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.line.closed
     }
 
     /// The next deadline.
@@ -221,14 +191,9 @@ impl ClientModel {
         self.revision >= MODERN
     }
 
-    fn full(&self, room: &Room<'_>) -> bool {
-        let written: usize = room.lengths.iter().take(self.out.len()).sum();
-        room.before + written >= self.shape.outbox_high
-    }
-
     /// One step of the machine.
     pub fn next(&mut self, now: u64, room: &Room<'_>) -> Next {
-        self.out.clear();
+        self.line.out.clear();
         if !self.closing {
             let due = self
                 .requests
@@ -245,27 +210,24 @@ impl ClientModel {
             }
         }
         loop {
-            if self.closed {
-                self.lines.clear();
+            if self.line.closed {
+                self.line.lines.clear();
                 return Next::Input;
             }
-            if self.closing || self.misbehaved {
+            if self.closing || self.line.misbehaved {
                 return self.close();
             }
-            if let Some((number, member)) = self.batches.next_member() {
+            if let Some((number, member)) = self.line.batches.next_member() {
                 if let Some(heard) = self.receive_member(now, number, &member, room) {
                     return Next::Event(heard);
                 }
                 continue;
             }
-            let line = match self.lines.next_line() {
-                Split::Line(line) => line,
-                Split::TooLong => return Next::Event(self.violation("too long")),
-                Split::More if self.over => match self.lines.finish() {
-                    Some(line) => line,
-                    None => return self.close(),
-                },
-                Split::More => return Next::Input,
+            let line = match self.line.arrived() {
+                Arrived::Line(line) => line,
+                Arrived::TooLong => return Next::Event(self.violation("too long")),
+                Arrived::Nothing => return Next::Input,
+                Arrived::Over => return self.close(),
             };
             if let Some(heard) = self.receive(now, &line, room) {
                 return Next::Event(heard);
@@ -284,46 +246,27 @@ impl ClientModel {
             self.asks.remove(*key);
             return Next::Event(Heard::Forgotten(*key));
         }
-        self.closed = true;
-        Next::Event(Heard::Closed(self.misbehaved))
+        self.line.closed = true;
+        Next::Event(Heard::Closed(self.line.misbehaved))
     }
 
     fn violation(&mut self, what: &'static str) -> Heard {
-        self.misbehaved |= !self.patience.lose();
+        self.line.violation();
         Heard::Violation(what)
     }
 
     fn withdrawn(&mut self, key: Key, method: &str, reason: Option<&str>) {
         self.late += 1;
-        if method == "initialize" || self.closed {
+        if method == "initialize" || self.line.closed {
             return;
         }
         let mut params = json!({"requestId":wire(key)});
         if let Some(reason) = reason {
             params["reason"] = json!(reason);
         }
-        self.out
+        self.line
+            .out
             .push(json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":params}));
-    }
-
-    /// Says something, or keeps it for the batch that it belongs to.
-    fn say(&mut self, message: Value) {
-        match self.member_of {
-            Some(number) => self.batches.say(number, message),
-            None => self.out.push(message),
-        }
-    }
-
-    fn send_batches(&mut self) {
-        self.out.extend(self.batches.complete());
-    }
-
-    /// A question of a batch has ended.
-    fn member_ended(&mut self, number: Option<batch::Number>) {
-        if let Some(number) = number {
-            self.batches.ended(number);
-            self.send_batches();
-        }
     }
 }
 

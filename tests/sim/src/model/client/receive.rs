@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::batch;
-use super::super::server::Room;
+use super::super::line::Room;
 use super::super::slab::{Key, unwire};
 use super::super::tree::{self, Form, Message, Tree};
 use super::{ClientModel, Heard, LISTEN, Outcome, Request, SUBSCRIPTION};
@@ -23,9 +23,9 @@ impl ClientModel {
         member: &[u8],
         room: &Room<'_>,
     ) -> Option<Heard> {
-        self.member_of = Some(number);
+        self.line.member_of = Some(number);
         let heard = self.receive(now, member, room);
-        self.member_of = None;
+        self.line.member_of = None;
         let mut pending = false;
         if let Some(Heard::Asked(key, _)) = &heard
             && let Some((_, batch)) = self.asks.get_mut(*key)
@@ -33,8 +33,8 @@ impl ClientModel {
             *batch = Some(number);
             pending = true;
         }
-        self.batches.received(number, pending);
-        self.send_batches();
+        self.line.batches.received(number, pending);
+        self.line.send_batches();
         heard
     }
 
@@ -45,10 +45,10 @@ impl ClientModel {
         if !(1..=max).contains(&members.len()) {
             return Some(self.violation("malformed"));
         }
-        if self.batches.waiting() + members.len() > max {
+        if self.line.batches.waiting() + members.len() > max {
             return Some(self.violation("too many requests"));
         }
-        self.batches.begin(members);
+        self.line.batches.begin(members);
         None
     }
 
@@ -57,7 +57,7 @@ impl ClientModel {
             Ok(message) => message,
             Err(fault)
                 if fault.batch
-                    && self.member_of.is_none()
+                    && self.line.member_of.is_none()
                     && self.revision == "2025-03-26"
                     && tree::elements(line).is_some() =>
             {
@@ -78,13 +78,13 @@ impl ClientModel {
         match message.form {
             Form::Result | Form::Error => self.answered(&message),
             Form::Request => {
-                let full = self.full(room);
+                let full = self.line.full(room);
                 self.asked(&message, full)
             }
             Form::Notification => {
                 let heard = self.notified(now, &message);
                 if !matches!(heard, Some(Heard::Violation(_))) {
-                    self.patience.regain();
+                    self.line.patience.regain();
                 }
                 heard
             }
@@ -110,9 +110,9 @@ impl ClientModel {
             (None, result) => judge(&request, result.as_ref()),
         };
         if outcome == Outcome::Invalid {
-            self.misbehaved |= !self.patience.lose();
+            self.line.violation();
         } else {
-            self.patience.regain();
+            self.line.patience.regain();
         }
         Some(Heard::Ended(key, request.token, outcome))
     }
@@ -124,7 +124,7 @@ impl ClientModel {
         let id = message.id.as_ref().map(Tree::value)?;
         let refusal = |code: i64| json!({"jsonrpc":"2.0","id":id,"error":{"code":code}});
         if self.asks.iter().any(|(_, (known, _))| *known == id) {
-            self.say(refusal(-32600));
+            self.line.say(refusal(-32600));
             return Some(self.violation("duplicate request"));
         }
         let offered = match message.method.as_str() {
@@ -134,22 +134,22 @@ impl ClientModel {
             _ => false,
         };
         if message.method == "ping" {
-            self.say(json!({"jsonrpc":"2.0","id":id,"result":{}}));
+            self.line.say(json!({"jsonrpc":"2.0","id":id,"result":{}}));
         } else if offered {
             let refusal = refusal(-32603);
             if let Some(key) = self.asks.insert((id, None)) {
-                self.patience.regain();
+                self.line.patience.regain();
                 return Some(Heard::Asked(key, message.method.clone()));
             }
-            self.say(refusal);
+            self.line.say(refusal);
             return Some(self.violation("too many requests"));
         } else {
-            self.say(refusal(-32601));
+            self.line.say(refusal(-32601));
         }
         if full {
             return Some(self.violation("too many requests"));
         }
-        self.patience.regain();
+        self.line.patience.regain();
         None
     }
 
@@ -185,7 +185,7 @@ impl ClientModel {
                     let asked = |known: &Value| *known == id;
                     let key = self.asks.iter().find(|(_, (known, _))| asked(known))?.0;
                     let (_, batch) = self.asks.remove(key)?;
-                    self.member_ended(batch);
+                    self.line.member_ended(batch);
                     return Some(Heard::Forgotten(key));
                 }
                 let Some(key) = id.and_then(own) else {

@@ -11,7 +11,7 @@ use super::{LEVELS, SUBSCRIPTION, ServerModel};
 impl ServerModel {
     /// Answers a call.
     pub fn respond(&mut self, key: Key, result: Value) -> bool {
-        self.out.clear();
+        self.line.out.clear();
         self.flush_progress(key);
         let Some(call) = self.calls.remove(key) else {
             return false;
@@ -32,25 +32,26 @@ impl ServerModel {
                 result.remove(modern);
             }
         }
-        self.member_of = call.batch;
-        self.say(json!({"jsonrpc":"2.0","id":call.id,"result":result}));
-        self.member_of = None;
-        self.member_ended(&call);
+        self.line.member_of = call.batch;
+        self.line
+            .say(json!({"jsonrpc":"2.0","id":call.id,"result":result}));
+        self.line.member_of = None;
+        self.line.member_ended(call.batch);
         self.withdraw_all(key);
         true
     }
 
     /// Answers a call with an error.
     pub fn fail(&mut self, key: Key, code: i64) -> bool {
-        self.out.clear();
+        self.line.out.clear();
         self.flush_progress(key);
         let Some(call) = self.calls.remove(key) else {
             return false;
         };
-        self.member_of = call.batch;
+        self.line.member_of = call.batch;
         self.refuse(Some(call.id.clone()), code);
-        self.member_of = None;
-        self.member_ended(&call);
+        self.line.member_of = None;
+        self.line.member_ended(call.batch);
         self.withdraw_all(key);
         true
     }
@@ -65,7 +66,7 @@ impl ServerModel {
         text: Option<String>,
         full: bool,
     ) -> bool {
-        self.out.clear();
+        self.line.out.clear();
         let Some(call) = self.calls.get_mut(key) else {
             return false;
         };
@@ -83,19 +84,20 @@ impl ServerModel {
             call.waiting = None;
             call.reported = Some(value);
             let message = progress(&token, &(value, total, text), call.messages);
-            self.out.push(message);
+            self.line.out.push(message);
         }
         true
     }
 
     /// Logs.
     pub fn log(&mut self, key: Key, level: usize, data: &Value, full: bool) -> bool {
-        self.out.clear();
+        self.line.out.clear();
         let Some(call) = self.calls.get(key) else {
             return false;
         };
         if call.level.is_some_and(|least| level >= least) && !full {
-            self.out
+            self.line
+                .out
                 .push(json!({"jsonrpc":"2.0","method":"notifications/message",
                 "params":{"level":LEVELS[level],"data":data}}));
         }
@@ -113,24 +115,25 @@ impl ServerModel {
         method: &str,
         params: &Value,
     ) -> Result<u64, &'static str> {
-        self.out.clear();
+        self.line.out.clear();
         let call = self.calls.get(key).ok_or("stale")?;
         if call.modern || self.session.is_none() {
             return Err("no session");
         }
-        if self.over || self.misbehaved {
+        if self.line.over || self.line.misbehaved {
             return Err("closed");
         }
         let at = now.saturating_add(self.shape.request_timeout);
         let id = wire(self.asks.insert(Ask { call: key, at }).ok_or("capacity")?);
-        self.out
+        self.line
+            .out
             .push(json!({"jsonrpc":"2.0","id":id,"method":method,"params":params}));
         Ok(id)
     }
 
     /// Gives a request up.
     pub fn withdraw(&mut self, id: u64) {
-        self.out.clear();
+        self.line.out.clear();
         if let Some(key) = unwire(id)
             && self.asks.remove(key).is_some()
         {
@@ -140,7 +143,7 @@ impl ServerModel {
 
     /// Something changed.
     pub fn changed(&mut self, change: &Change) {
-        self.out.clear();
+        self.line.out.clear();
         for key in self.calls.keys() {
             if let Some(call) = self.calls.get_mut(key)
                 && let Some((filter, dirt)) = &mut call.subscription
@@ -155,7 +158,7 @@ impl ServerModel {
 
     /// Goes down gracefully.
     pub fn drain(&mut self) {
-        self.out.clear();
+        self.line.out.clear();
         self.draining = true;
         for key in self.calls.keys() {
             if self
@@ -165,10 +168,11 @@ impl ServerModel {
                 && let Some(call) = self.calls.remove(key)
             {
                 let id = call.id;
-                self.out.push(json!({"jsonrpc":"2.0","id":id,"result":{
+                self.line.out.push(json!({"jsonrpc":"2.0","id":id,"result":{
                     "resultType":"complete",
                     "_meta":{SUBSCRIPTION:id,"io.modelcontextprotocol/serverInfo":self.shape.info}}}));
-                self.out
+                self.line
+                    .out
                     .push(json!({"jsonrpc":"2.0","method":"notifications/cancelled",
                     "params":{"requestId":id,"reason":"the server ended the subscription"}}));
             }

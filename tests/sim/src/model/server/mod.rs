@@ -15,9 +15,8 @@ use serde_json::Value;
 
 use self::calls::{Ask, Call, Session};
 pub use self::news::{Change, Filter};
-use super::batch::{self, Batches};
+use super::line::{Arrived, LineEnd, Room};
 use super::slab::{Key, Table, wire};
-use super::{Patience, Split, Splitter};
 
 /// What the modelled server is.
 #[derive(Clone, Debug)]
@@ -132,33 +131,16 @@ const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// How much the outbox holds: what was there plus what the machine wrote, message by message.
-#[derive(Debug)]
-pub struct Room<'a> {
-    /// Bytes before the step.
-    pub before: usize,
-    /// Lengths of the messages that the machine wrote in the step.
-    pub lengths: &'a [usize],
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct ServerModel {
     shape: Shape,
-    lines: Splitter,
-    batches: Batches,
-    /// The batch whose member is being received.
-    member_of: Option<batch::Number>,
+    /// What it has in common with its peer.
+    pub line: LineEnd,
     calls: Table<Call>,
     asks: Table<Ask>,
     session: Option<Session>,
-    patience: Patience,
-    misbehaved: bool,
-    over: bool,
-    closed: bool,
     draining: bool,
-    /// What the present step has written.
-    out: Vec<Value>,
 }
 
 type Refusal = i64;
@@ -168,35 +150,13 @@ impl ServerModel {
     #[must_use]
     pub fn new(shape: Shape) -> Self {
         Self {
-            lines: Splitter::new(shape.max_message),
-            batches: Batches::default(),
-            member_of: None,
+            line: LineEnd::new(shape.max_message, shape.violations, shape.outbox_high),
             calls: Table::new(shape.max_calls),
             asks: Table::new(shape.max_requests),
             session: None,
-            patience: Patience::new(shape.violations),
-            misbehaved: false,
-            over: false,
-            closed: false,
             draining: false,
-            out: Vec::new(),
             shape,
         }
-    }
-
-    /// Bytes arrive.
-    pub fn input(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
-    }
-
-    /// No more do.
-    pub fn end_of_input(&mut self) {
-        self.over = true;
-    }
-
-    /// What the last step has written.
-    pub fn written(&mut self) -> Vec<Value> {
-        core::mem::take(&mut self.out)
     }
 
     /// Calls without an answer.
@@ -230,14 +190,9 @@ impl ServerModel {
                 .is_some_and(|s| s.dirt.lists != [false; 3] || !s.dirt.uris.is_empty())
     }
 
-    fn full(&self, room: &Room<'_>) -> bool {
-        let written: usize = room.lengths.iter().take(self.out.len()).sum();
-        room.before + written >= self.shape.outbox_high
-    }
-
     /// One step of the machine.
     pub fn next(&mut self, now: u64, room: &Room<'_>) -> Next {
-        self.out.clear();
+        self.line.out.clear();
         let late = self
             .asks
             .iter()
@@ -251,34 +206,31 @@ impl ServerModel {
         }
         loop {
             self.write_frames(now, room);
-            if self.full(room) {
+            if self.line.full(room) {
                 return Next::Flush;
             }
-            if self.closed {
-                self.lines.clear();
+            if self.line.closed {
+                self.line.lines.clear();
                 return Next::Input;
             }
-            if self.misbehaved {
+            if self.line.misbehaved {
                 return self.close();
             }
-            if let Some((number, member)) = self.batches.next_member() {
+            if let Some((number, member)) = self.line.batches.next_member() {
                 if let Some(heard) = self.receive_member(number, member) {
                     return Next::Event(heard);
                 }
                 continue;
             }
-            let line = match self.lines.next_line() {
-                Split::Line(line) => line,
-                Split::TooLong => {
+            let line = match self.line.arrived() {
+                Arrived::Line(line) => line,
+                Arrived::TooLong => {
                     self.refuse(None, -32600);
-                    self.violation();
+                    self.line.violation();
                     continue;
                 }
-                Split::More if self.over => match self.lines.finish() {
-                    Some(line) => line,
-                    None => return self.close(),
-                },
-                Split::More => return Next::Input,
+                Arrived::Nothing => return Next::Input,
+                Arrived::Over => return self.close(),
             };
             if let Some(heard) = self.receive(line) {
                 return Next::Event(heard);
@@ -287,8 +239,8 @@ impl ServerModel {
     }
 
     fn close(&mut self) -> Next {
-        self.batches.stop();
-        self.send_batches();
+        self.line.batches.stop();
+        self.line.send_batches();
         let asked = self.asks.keys().into_iter().next();
         if let Some(key) = asked
             && let Some(ask) = self.asks.remove(key)
@@ -304,11 +256,7 @@ impl ServerModel {
             self.calls.remove(key);
             return Next::Event(Heard::Cancelled(key, true));
         }
-        self.closed = true;
-        Next::Event(Heard::Closed(self.misbehaved))
-    }
-
-    fn violation(&mut self) {
-        self.misbehaved |= !self.patience.lose();
+        self.line.closed = true;
+        Next::Event(Heard::Closed(self.line.misbehaved))
     }
 }

@@ -90,7 +90,7 @@ impl ServerModel {
             if !filter.uris.is_empty() {
                 kinds["resourceSubscriptions"] = json!(filter.uris);
             }
-            self.out.push(json!({"jsonrpc":"2.0",
+            self.line.out.push(json!({"jsonrpc":"2.0",
                 "method":"notifications/subscriptions/acknowledged",
                 "params":{"_meta":{SUBSCRIPTION:id},"notifications":kinds}}));
             call.subscription = Some((filter.clone(), Dirt::default()));

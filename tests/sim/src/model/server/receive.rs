@@ -14,9 +14,9 @@ impl ServerModel {
         number: batch::Number,
         member: Vec<u8>,
     ) -> Option<Heard> {
-        self.member_of = Some(number);
+        self.line.member_of = Some(number);
         let heard = self.receive(member);
-        self.member_of = None;
+        self.line.member_of = None;
         let mut pending = false;
         if let Some(Heard::Call { key, .. }) = &heard
             && let Some(call) = self.calls.get_mut(*key)
@@ -24,20 +24,20 @@ impl ServerModel {
             call.batch = Some(number);
             pending = true;
         }
-        self.batches.received(number, pending);
-        self.send_batches();
+        self.line.batches.received(number, pending);
+        self.line.send_batches();
         heard
     }
 
     pub(super) fn receive(&mut self, line: Vec<u8>) -> Option<Heard> {
         let message = match tree::read(&line) {
             Ok(message) => message,
-            Err(fault) if fault.batch && self.member_of.is_none() => {
+            Err(fault) if fault.batch && self.line.member_of.is_none() => {
                 self.take_apart(&line);
                 return None;
             }
             Err(fault) => {
-                self.violation();
+                self.line.violation();
                 let answer =
                     fault.nothing || matches!(fault.form, Some(Form::Result | Form::Error));
                 if let (true, Some(id)) = (answer, &fault.id)
@@ -53,7 +53,7 @@ impl ServerModel {
                 return None;
             }
         };
-        if self.member_of.is_some()
+        if self.line.member_of.is_some()
             && message.form == Form::Request
             && (message.method == "initialize" || self.is_modern(&message))
         {
@@ -62,7 +62,7 @@ impl ServerModel {
         }
         match message.form {
             Form::Request => {
-                self.patience.regain();
+                self.line.patience.regain();
                 let id = message.id.as_ref().map(Tree::value)?;
                 match self.request(&id, &message, line) {
                     Ok(heard) => heard,
@@ -84,7 +84,7 @@ impl ServerModel {
         line: Vec<u8>,
     ) -> Result<Option<Heard>, Refusal> {
         if self.find(id).is_some() {
-            self.violation();
+            self.line.violation();
             return Err(-32600);
         }
         if self.is_modern(message) {
@@ -158,7 +158,7 @@ impl ServerModel {
                 let id = identifier(message.param("requestId")?)?;
                 let key = self.find(&id)?;
                 if let Some(call) = self.calls.remove(key) {
-                    self.member_ended(&call);
+                    self.line.member_ended(call.batch);
                 }
                 self.withdraw_all(key);
                 Some(Heard::Cancelled(key, false))
@@ -178,12 +178,12 @@ impl ServerModel {
         };
         let max = self.shape.max_calls;
         match members.and_then(|m| (1..=max).contains(&m.len()).then_some(m).ok_or(-32600)) {
-            Ok(members) if self.batches.waiting() + self.answerable(&members) > max => {
+            Ok(members) if self.line.batches.waiting() + self.answerable(&members) > max => {
                 self.refuse(None, -32603);
             }
-            Ok(members) => self.batches.begin(members),
+            Ok(members) => self.line.batches.begin(members),
             Err(code) => {
-                self.violation();
+                self.line.violation();
                 self.refuse(None, code);
             }
         }
@@ -191,7 +191,7 @@ impl ServerModel {
 
     /// How many members may be answered; where nothing waits, nobody counts.
     pub(super) fn answerable(&self, members: &[Vec<u8>]) -> usize {
-        if self.batches.waiting() == 0 {
+        if self.line.batches.waiting() == 0 {
             return members.len();
         }
         let answered = |member: &&Vec<u8>| {

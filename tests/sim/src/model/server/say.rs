@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::super::line::Room;
 use super::super::slab::{Key, wire};
-use super::calls::Call;
+use super::ServerModel;
 use super::news::notice;
-use super::{Room, ServerModel};
 
 impl ServerModel {
     pub(super) fn write_frames(&mut self, now: u64, room: &Room<'_>) {
         let loud = self.calls.iter().filter(|(_, call)| call.is_loud(now));
         let loud: Vec<Key> = loud.map(|(key, _)| key).collect();
         for key in loud {
-            if !self.full(room)
+            if !self.line.full(room)
                 && let Some(call) = self.calls.get_mut(key)
                 && call.is_due(now)
             {
@@ -20,7 +20,7 @@ impl ServerModel {
                 self.flush_progress(key);
             }
             loop {
-                if self.full(room) {
+                if self.line.full(room) {
                     break;
                 }
                 let Some(call) = self.calls.get_mut(key) else {
@@ -33,17 +33,17 @@ impl ServerModel {
                 let Some(change) = dirt.take(filter) else {
                     break;
                 };
-                self.out.push(notice(&change, Some(&id)));
+                self.line.out.push(notice(&change, Some(&id)));
             }
         }
-        while !self.full(room) {
+        while !self.line.full(room) {
             let Some(session) = &mut self.session else {
                 break;
             };
             let Some(change) = session.dirt.take(&session.filter) else {
                 break;
             };
-            self.out.push(notice(&change, None));
+            self.line.out.push(notice(&change, None));
         }
     }
 
@@ -52,27 +52,7 @@ impl ServerModel {
         if let Some(id) = id {
             message["id"] = id;
         }
-        self.say(message);
-    }
-
-    /// Says something, or keeps it for the batch that it belongs to.
-    pub(super) fn say(&mut self, message: Value) {
-        match self.member_of {
-            Some(number) => self.batches.say(number, message),
-            None => self.out.push(message),
-        }
-    }
-
-    pub(super) fn send_batches(&mut self) {
-        self.out.extend(self.batches.complete());
-    }
-
-    /// A call of a batch has ended.
-    pub(super) fn member_ended(&mut self, call: &Call) {
-        if let Some(number) = call.batch {
-            self.batches.ended(number);
-            self.send_batches();
-        }
+        self.line.say(message);
     }
 
     pub(super) fn reply(&mut self, id: &Value, modern: bool, mut result: Value) {
@@ -80,11 +60,13 @@ impl ServerModel {
             result["resultType"] = json!("complete");
             result["_meta"] = json!({"io.modelcontextprotocol/serverInfo":self.shape.info});
         }
-        self.say(json!({"jsonrpc":"2.0","id":id,"result":result}));
+        self.line
+            .say(json!({"jsonrpc":"2.0","id":id,"result":result}));
     }
 
     pub(super) fn write_withdrawn(&mut self, key: Key) {
-        self.out
+        self.line
+            .out
             .push(json!({"jsonrpc":"2.0","method":"notifications/cancelled",
             "params":{"requestId":wire(key)}}));
     }
@@ -107,7 +89,7 @@ impl ServerModel {
         };
         call.reported = Some(report.0);
         let message = progress(token, &report, call.messages);
-        self.out.push(message);
+        self.line.out.push(message);
     }
 }
 
