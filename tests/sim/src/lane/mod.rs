@@ -1,5 +1,6 @@
 //! Lanes: a client, a server and what lies between them.
 
+pub mod between;
 pub mod client;
 pub mod config;
 pub mod heard;

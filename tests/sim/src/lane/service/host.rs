@@ -83,7 +83,7 @@ pub(super) struct Host {
 }
 
 impl ServiceLane {
-    pub(super) fn run_server(&mut self, world: &mut World) -> Checked {
+    pub(super) fn run_host(&mut self, world: &mut World) -> Checked {
         for round in 0.. {
             if !self.server.flag.take() && !self.server.dirty || self.server.done {
                 return Ok(());
@@ -110,7 +110,7 @@ impl ServiceLane {
             .poll(&mut cx, at(world), &mut host.input, &mut host.out);
         let (messages, _) = written(&host.out, before)?;
         world.events += messages.len() as u64;
-        if self.clean && self.whole {
+        if self.between.is_honest() {
             for message in &messages {
                 if world.mutation.is_none() {
                     host.watch.frame(message)?;
@@ -125,7 +125,7 @@ impl ServiceLane {
         if demand.read {
             host.watch.passed();
             if world.mutates(Mutation::FrameAfterCancel)
-                && self.clean
+                && self.between.clean
                 && let Some(message) = host.watch.late()
             {
                 host.watch.frame(&message)?;
@@ -135,14 +135,14 @@ impl ServiceLane {
         if demand.cut && !demand.done {
             // The time for a graceful end is over: what was not written is lost.
             host.done = true;
-            self.whole = false;
-            self.down.finish();
+            self.between.whole = false;
+            self.between.down.finish();
             host.out = Outbox::new(self.config.server_limits.outbox_high);
         }
         host.wakeup = told(world, demand.wakeup.map(|at| at.as_micros()));
         if host.done {
             // The driver flushes and closes.
-            self.up.cut();
+            self.between.up.cut();
         }
         require!(
             host.out.is_full()

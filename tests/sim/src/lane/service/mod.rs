@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::between::{Between, Joined};
 use super::client::ClientEnd;
 use super::config::Config;
-use super::wire::{LARGEST, TURNS, portion, pump};
+use super::wire::{LARGEST, portion, pump};
 use super::{World, lies};
 use crate::failure::{Checked, require};
 use crate::mutation::Mutation;
 use crate::op::{Op, Verb};
-use crate::pipe::Pipe;
 use crate::stage::{Stage, Tasks};
 use host::{Host, Plant};
 use user::Errand;
@@ -28,15 +28,12 @@ pub use user::{plan, said};
 #[derive(Debug)]
 pub struct ServiceLane {
     config: Arc<Config>,
-    up: Pipe,
-    down: Pipe,
+    between: Between,
     client: ClientEnd,
     server: Host,
     plant: Plant,
     stage: Stage,
     tasks: Tasks,
-    clean: bool,
-    whole: bool,
     /// What was asked for with a token.
     errands: BTreeMap<u64, Errand>,
     /// Calls that need input, with what the user says.
@@ -60,15 +57,12 @@ impl ServiceLane {
         };
         world.nonce += 1;
         Self {
-            up: Pipe::new(config.capacity[0], config.delay[0]),
-            down: Pipe::new(config.capacity[1], config.delay[1]),
+            between: Between::new(&config),
             client: ClientEnd::new(Arc::clone(&config)),
             server: plant.start(),
             plant,
             stage,
             tasks,
-            clean: !config.hostile,
-            whole: true,
             errands: BTreeMap::new(),
             retries: VecDeque::new(),
             config,
@@ -117,7 +111,7 @@ impl ServiceLane {
             }),
             Verb::Drain => {
                 if a & 7 == 0 {
-                    self.whole = false;
+                    self.between.whole = false;
                     self.server.connection.shutdown();
                     self.server.dirty = true;
                 }
@@ -128,38 +122,17 @@ impl ServiceLane {
             Verb::RecvUp => self.recv_up(world, portion(a)),
             Verb::RecvDown => self.recv_down(world, portion(a)),
             Verb::FlowUp => self.flow_up(world, portion(a))?,
-            Verb::FlowDown => self.flow_down(world, portion(a))?,
-            Verb::RunServer => self.run_server(world)?,
+            Verb::FlowDown => self.down_flows(world, portion(a))?,
+            Verb::RunServer => self.run_host(world)?,
             Verb::RunClient => self.run_client(world)?,
             Verb::Probe => self.probe(world)?,
             Verb::LieUp => self.lie_up(a, b),
             Verb::LieDown => {}
-            Verb::Corrupt => self.corrupt(a, b),
-            Verb::Stall => {
-                let pipe = if a & 1 == 0 {
-                    &mut self.up
-                } else {
-                    &mut self.down
-                };
-                pipe.stalled = !pipe.stalled && b & 3 == 0;
-            }
-            Verb::Finish if b & 3 == 0 => {
-                self.whole = false;
-                if a & 1 == 0 {
-                    self.up.finish();
-                } else {
-                    self.down.finish();
-                }
-            }
-            Verb::Cut if b & 3 == 0 => {
-                self.whole = false;
-                if a & 1 == 0 {
-                    self.up.cut();
-                } else {
-                    self.down.cut();
-                }
-            }
-            Verb::Finish | Verb::Cut => {}
+            Verb::Corrupt if self.config.hostile => self.between.corrupt(0, a, b),
+            Verb::Corrupt => {}
+            Verb::Stall => self.between.stall(a, b),
+            Verb::Finish => self.between.finish(a, b),
+            Verb::Cut => self.between.cut(a, b),
             Verb::Settle => self.settle(world)?,
         }
         self.limits()
@@ -176,7 +149,7 @@ impl ServiceLane {
         if !self.config.hostile {
             return;
         }
-        self.clean = false;
+        self.between.clean = false;
         let wire = self.client.wires.back().copied().unwrap_or(65536);
         let line = lies::of_client(a, b, &wire.to_string(), u64::from(b >> 8 & 3) + 65536);
         if self.client.out.len() < 64 << 10 {
@@ -184,106 +157,11 @@ impl ServiceLane {
         }
     }
 
-    fn corrupt(&mut self, a: u32, b: u32) {
-        const WITH: &[u8] = b"\n\"{}[],:0x\\ \xff\x00-e.";
-        if self.config.hostile && self.up.corrupt(a as usize, WITH[b as usize % WITH.len()]) {
-            self.clean = false;
-        }
-    }
-
-    // Bytes.
-
-    fn pump_up(&mut self, world: &World, max: usize) {
-        pump(world.now, &mut self.client.out, &mut self.up, max, |_| {});
-    }
-
-    fn pump_down(&mut self, world: &World, max: usize) {
-        let moved = pump(world.now, &mut self.server.out, &mut self.down, max, |_| {});
-        if moved > 0 {
-            self.server.dirty = true;
-        }
-        if self.server.done && self.server.out.is_empty() {
-            self.down.finish();
-        }
-    }
-
-    fn recv_up(&mut self, world: &World, max: usize) {
-        let host = &mut self.server;
-        if !host.reads || host.dirty {
-            return;
-        }
-        let bytes = self.up.read(world.now, max);
-        for line in host.causes.arrive(&bytes) {
-            host.watch.line(&line);
-        }
-        host.causes.passed();
-        host.input.extend_from_slice(&bytes);
-        host.dirty |= !bytes.is_empty();
-        if self.up.is_cut() && self.up.is_empty() && !host.over {
-            host.over = true;
-            if let Some(rest) = host.causes.end() {
-                host.watch.line(&rest);
-            }
-            host.connection.end_of_input();
-            host.dirty = true;
-        }
-    }
-
-    fn recv_down(&mut self, world: &World, max: usize) {
-        let end = &mut self.client;
-        if !end.reads || end.dirty {
-            return;
-        }
-        if world.mutates(Mutation::HalfDuplex) && !end.out.is_empty() {
-            return;
-        }
-        let bytes = self.down.read(world.now, max);
-        end.causes.arrive(&bytes);
-        end.input.extend_from_slice(&bytes);
-        end.model.line.input(&bytes);
-        end.dirty |= !bytes.is_empty();
-        if self.down.is_cut() && self.down.is_empty() && !end.over {
-            end.over = true;
-            end.causes.end();
-            end.link.end_of_input();
-            end.model.line.end_of_input();
-            end.dirty = true;
-        }
-    }
-
-    fn flow_up(&mut self, world: &mut World, max: usize) -> Checked {
-        self.run_client(world)?;
-        // A narrow pipe takes many turns.
-        let until = self.up.moved.saturating_add(max as u64);
-        for _ in 0..TURNS {
-            let before = self.up.moved;
-            self.pump_up(world, max);
-            self.run_server(world)?;
-            self.recv_up(world, max);
-            self.run_server(world)?;
-            if self.up.moved == before || self.up.moved >= until {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn flow_down(&mut self, world: &mut World, max: usize) -> Checked {
+    /// What was put off is done before bytes go down.
+    fn down_flows(&mut self, world: &mut World, max: usize) -> Checked {
         self.tasks.pass(world.now);
         self.tasks.run();
-        self.run_server(world)?;
-        let until = self.down.moved.saturating_add(max as u64);
-        for _ in 0..TURNS {
-            let before = self.down.moved;
-            self.pump_down(world, max);
-            self.run_client(world)?;
-            self.recv_down(world, max);
-            self.run_client(world)?;
-            if self.down.moved == before || self.down.moved >= until {
-                break;
-            }
-        }
-        Ok(())
+        self.flow_down(world, max)
     }
 
     /// When the next driver wants to wake up.
@@ -309,18 +187,8 @@ impl ServiceLane {
         if client.is_some_and(|wakeup| wakeup.at.as_micros() <= world.now) {
             self.client.dirty = true;
         }
-        self.run_server(world)?;
+        self.run_host(world)?;
         self.run_client(world)
-    }
-
-    fn run_client(&mut self, world: &mut World) -> Checked {
-        let honest = self.clean && self.whole;
-        self.client.honest = honest;
-        self.client.run(world)?;
-        for (token, pending, outcome) in core::mem::take(&mut self.client.ended) {
-            self.ended(world, token, &pending, outcome)?;
-        }
-        Ok(())
     }
 
     fn limits(&self) -> Checked {
@@ -347,22 +215,22 @@ impl ServiceLane {
     /// # Errors
     /// The invariant that was broken.
     pub fn settle(&mut self, world: &mut World) -> Checked {
-        let stalled = self.up.stalled || self.down.stalled;
+        let stalled = self.between.is_stalled();
         self.moves(world)?;
         if stalled {
             return Ok(());
         }
         let stuck = [self.client.out.len(), self.server.out.len()];
         // Who lies too often is read no more, while what runs for it comes to its end.
-        let deaf = !self.clean && !self.server.reads && stuck[1] == 0;
-        let read = self.up.is_empty() && stuck[0] == 0 || self.server.done || deaf;
+        let deaf = !self.between.clean && !self.server.reads && stuck[1] == 0;
+        let read = self.between.up.is_empty() && stuck[0] == 0 || self.server.done || deaf;
         require!(
-            stuck[1] == 0 && read && self.down.is_empty(),
+            stuck[1] == 0 && read && self.between.down.is_empty(),
             Liveness,
             "stuck with {stuck:?} bytes to write through pipes of {:?}",
             self.config.capacity
         );
-        if self.clean && self.whole {
+        if self.between.is_honest() {
             let live = self.server.watch.live();
             for (token, pending) in &self.client.pending {
                 require!(
@@ -379,10 +247,9 @@ impl ServiceLane {
     fn moves(&mut self, world: &mut World) -> Checked {
         for _ in 0..1_000_000 {
             let before = self.fingerprint(world);
-            self.up.hurry();
-            self.down.hurry();
+            self.between.hurry();
             self.flow_up(world, usize::MAX)?;
-            self.flow_down(world, usize::MAX)?;
+            self.down_flows(world, usize::MAX)?;
             let woken = self.tasks.any_woken() || self.server.flag.is_set() || self.server.dirty;
             if self.fingerprint(world) == before && (!woken || self.server.done) {
                 return Ok(());
@@ -395,8 +262,8 @@ impl ServiceLane {
     fn fingerprint(&self, world: &World) -> [u64; 6] {
         [
             world.events,
-            self.up.moved,
-            self.down.moved,
+            self.between.up.moved,
+            self.between.down.moved,
             self.server.input.len() as u64,
             self.client.input.len() as u64,
             u64::from(self.server.done),
@@ -408,14 +275,12 @@ impl ServiceLane {
     /// # Errors
     /// The invariant that was broken.
     pub fn finish(mut self, world: &mut World) -> Checked {
-        for pipe in [&self.up, &self.down] {
-            world.digest(&pipe.digest.to_le_bytes());
-        }
-        self.whole = false;
-        self.up.stalled = false;
-        self.down.stalled = false;
-        self.up.finish();
-        self.down.cut();
+        self.between.digest(world);
+        self.between.whole = false;
+        self.between.up.stalled = false;
+        self.between.down.stalled = false;
+        self.between.up.finish();
+        self.between.down.cut();
         self.moves(world)?;
         // What hangs is given up after a bound.
         for _ in 0..100 {
@@ -464,5 +329,77 @@ impl ServiceLane {
         );
         drop(kept);
         Ok(())
+    }
+}
+
+impl Joined for ServiceLane {
+    fn between(&self) -> &Between {
+        &self.between
+    }
+
+    fn pump_up(&mut self, world: &World, max: usize) {
+        pump(
+            world.now,
+            &mut self.client.out,
+            &mut self.between.up,
+            max,
+            |_| {},
+        );
+    }
+
+    fn pump_down(&mut self, world: &World, max: usize) {
+        let moved = pump(
+            world.now,
+            &mut self.server.out,
+            &mut self.between.down,
+            max,
+            |_| {},
+        );
+        if moved > 0 {
+            self.server.dirty = true;
+        }
+        if self.server.done && self.server.out.is_empty() {
+            self.between.down.finish();
+        }
+    }
+
+    fn recv_up(&mut self, world: &World, max: usize) {
+        let host = &mut self.server;
+        if !host.reads || host.dirty {
+            return;
+        }
+        let bytes = self.between.up.read(world.now, max);
+        for line in host.causes.arrive(&bytes) {
+            host.watch.line(&line);
+        }
+        host.causes.passed();
+        host.input.extend_from_slice(&bytes);
+        host.dirty |= !bytes.is_empty();
+        if self.between.up.is_cut() && self.between.up.is_empty() && !host.over {
+            host.over = true;
+            if let Some(rest) = host.causes.end() {
+                host.watch.line(&rest);
+            }
+            host.connection.end_of_input();
+            host.dirty = true;
+        }
+    }
+
+    fn recv_down(&mut self, world: &World, max: usize) {
+        self.client.receive(world, &mut self.between.down, max);
+    }
+
+    fn run_client(&mut self, world: &mut World) -> Checked {
+        let honest = self.between.is_honest();
+        self.client.honest = honest;
+        self.client.run(world)?;
+        for (token, pending, outcome) in core::mem::take(&mut self.client.ended) {
+            self.ended(world, token, &pending, outcome)?;
+        }
+        Ok(())
+    }
+
+    fn run_server(&mut self, world: &mut World) -> Checked {
+        self.run_host(world)
     }
 }

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use super::super::World;
+use super::super::between::Between;
 use super::super::client::ClientEnd;
 use super::{Host, ServiceLane};
 use crate::failure::{Checked, require};
-use crate::pipe::Pipe;
 
 impl ServiceLane {
     /// The process dies, the client notices, and begins anew with the process that takes its place.
     pub(super) fn restart(&mut self, world: &mut World) -> Checked {
-        self.whole = false;
+        self.between.whole = false;
         let fresh = self.plant.start();
         let Host {
             life,
@@ -35,9 +35,9 @@ impl ServiceLane {
         );
         // What is on its way arrives, and then nothing more.
         self.server.done = true;
-        self.up.cut();
-        self.down.stalled = false;
-        self.down.finish();
+        self.between.up.cut();
+        self.between.down.stalled = false;
+        self.between.down.finish();
         self.moves(world)?;
         require!(
             self.client.closed,
@@ -50,16 +50,11 @@ impl ServiceLane {
             "never ended: {:?}",
             self.client.pending
         );
-        for pipe in [&self.up, &self.down] {
-            world.digest(&pipe.digest.to_le_bytes());
-        }
+        self.between.digest(world);
         let config = &self.config;
-        self.up = Pipe::new(config.capacity[0], config.delay[0]);
-        self.down = Pipe::new(config.capacity[1], config.delay[1]);
+        self.between = Between::new(config);
         self.client = ClientEnd::new(Arc::clone(config));
         self.errands.clear();
-        self.clean = !config.hostile;
-        self.whole = true;
         self.server.done = false;
         self.begin(world)
     }

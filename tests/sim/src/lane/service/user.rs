@@ -88,7 +88,7 @@ impl ServiceLane {
         pending: &Pending,
         outcome: Outcome,
     ) -> Checked {
-        let honest = self.clean && self.whole;
+        let honest = self.between.is_honest();
         let errand = self.errands.remove(&token);
         require!(
             !honest || outcome != Outcome::Invalid,
@@ -96,7 +96,7 @@ impl ServiceLane {
             "an honest answer to {} is invalid",
             pending.method
         );
-        let Some(errand) = errand.filter(|_| self.clean) else {
+        let Some(errand) = errand.filter(|_| self.between.clean) else {
             return Ok(());
         };
         match outcome {
