@@ -13,9 +13,10 @@ use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use mcp_driver_futures::http::{HttpOptions, Report, ServeOptions, serve_incoming};
 use mcp_driver_futures::{AsyncIo, ListenAddress, Platform};
 use mcp_server::Server;
+use mcp_testkit::stream::{INITIALIZE, call, slow};
 use smol::Async;
 
-use common::{Host, call, hasty, slow};
+use common::{Host, hasty};
 
 fn server() -> Server {
     Server::new("http", "1.0.0").tool(slow)
@@ -32,7 +33,7 @@ fn modern(id: u32, ms: u64) -> String {
 }
 
 fn initialize() -> String {
-    let body = common::INITIALIZE;
+    let body = INITIALIZE;
     let length = body.len();
     format!(
         "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\

@@ -10,9 +10,10 @@ use futures_lite::future::zip;
 use futures_lite::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use mcp_driver_futures::{AsyncIo, ListenAddress, ListenOptions, Platform, serve_incoming};
 use mcp_server::Server;
+use mcp_testkit::stream::{DISCOVER, call, slow};
 use smol::Async;
 
-use common::{DISCOVER, Host, call, hasty, slow};
+use common::{Host, hasty};
 
 fn server() -> Server {
     Server::new("listen", "1.0.0").tool(slow)

@@ -7,39 +7,10 @@ use std::time::Duration;
 use futures_lite::future::zip;
 use futures_lite::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use mcp_driver_futures::{Ended, Platform, StreamOptions, serve_io, serve_io_until};
-use mcp_server::{Context, Server, tool};
+use mcp_testkit::stream::{DISCOVER, INITIALIZE, call, server};
 use mcp_witness::{Conversation, MODERN};
 
-use common::{DISCOVER, INITIALIZE, call, hasty, slow};
-
-/// Blocks a thread.
-#[tool(blocking)]
-fn block(ms: u64) -> String {
-    std::thread::sleep(Duration::from_millis(ms));
-    format!("blocked {ms}")
-}
-
-/// Runs on a task of its own.
-#[tool(spawn)]
-async fn spawned(ctx: Context) -> &'static str {
-    ctx.progress(1.0, None, None);
-    futures_lite::future::yield_now().await;
-    "spawned"
-}
-
-/// Returns many bytes.
-#[tool]
-fn large(bytes: usize) -> String {
-    "x".repeat(bytes)
-}
-
-fn server() -> Server {
-    Server::new("stream", "1.0.0")
-        .tool(slow)
-        .tool(block)
-        .tool(spawned)
-        .tool(large)
-}
+use common::hasty;
 
 /// The client's ends of two pipes.
 struct Client {

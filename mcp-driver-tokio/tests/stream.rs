@@ -4,46 +4,10 @@ use std::time::Duration;
 
 use mcp_driver_tokio::{Ended, StreamOptions, serve_io, serve_io_until};
 use mcp_server::proto::limits::Limits;
-use mcp_server::{Context, Server, tool};
+use mcp_testkit::stream::{DISCOVER, INITIALIZE, call, server};
 use mcp_witness::{Conversation, MODERN};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
-
-/// Sleeps and answers.
-#[tool]
-async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
-
-/// Blocks a thread.
-#[tool(blocking)]
-fn block(ms: u64) -> String {
-    std::thread::sleep(Duration::from_millis(ms));
-    format!("blocked {ms}")
-}
-
-/// Runs on a task of its own.
-#[tool(spawn)]
-async fn spawned(ctx: Context) -> &'static str {
-    ctx.progress(1.0, None, None);
-    tokio::task::yield_now().await;
-    "spawned"
-}
-
-/// Returns many bytes.
-#[tool]
-fn large(bytes: usize) -> String {
-    "x".repeat(bytes)
-}
-
-fn server() -> Server {
-    Server::new("stream", "1.0.0")
-        .tool(slow)
-        .tool(block)
-        .tool(spawned)
-        .tool(large)
-}
 
 struct Client {
     input: WriteHalf<DuplexStream>,
@@ -63,12 +27,6 @@ fn start(capacity: usize) -> Client {
         served,
         conversation: Conversation::new(MODERN),
     }
-}
-
-fn call(id: u32, name: &str, arguments: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
-    ) + "\n"
 }
 
 impl Client {
@@ -94,14 +52,7 @@ impl Client {
 #[tokio::test]
 async fn both_eras_are_served_on_one_stream() {
     let mut client = start(4096);
-    client
-        .send(concat!(
-            r#"{"jsonrpc":"2.0","id":"a","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
-            "\n",
-            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#,
-            "\n",
-        ))
-        .await;
+    client.send(&format!("{DISCOVER}{INITIALIZE}")).await;
     let discovered = client.line().await;
     assert!(
         discovered.contains(r#""supportedVersions":["#),

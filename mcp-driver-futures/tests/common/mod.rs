@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_lite::future;
 use mcp_driver_futures::{AsyncIo, Platform};
 use mcp_server::proto::limits::Limits;
-use mcp_server::{BoxFuture, Context, Server, tool};
+use mcp_server::{BoxFuture, Server};
 
 /// A platform that can run a test.
 pub(crate) trait Host: Platform {
@@ -102,13 +102,6 @@ macro_rules! on_every_platform {
     };
 }
 
-/// Sleeps and answers.
-#[tool]
-pub(crate) async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
-
 /// The same server, whose connections do not have long to end.
 pub(crate) fn hasty(server: Server) -> Server {
     server.limits(Limits {
@@ -116,20 +109,3 @@ pub(crate) fn hasty(server: Server) -> Server {
         ..Limits::default()
     })
 }
-
-/// A call of a tool in the words of 2026-07-28.
-pub(crate) fn call(id: u32, name: &str, arguments: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
-    ) + "\n"
-}
-
-pub(crate) const DISCOVER: &str = concat!(
-    r#"{"jsonrpc":"2.0","id":"a","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
-    "\n"
-);
-
-pub(crate) const INITIALIZE: &str = concat!(
-    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#,
-    "\n"
-);

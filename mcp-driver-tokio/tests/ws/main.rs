@@ -10,7 +10,8 @@ use http::header::{HeaderName, HeaderValue};
 use mcp_driver_tokio::http::{HttpOptions, Report, ServeOptions};
 use mcp_driver_tokio::ws::{KeepAlive, WsOptions, serve};
 use mcp_server::proto::limits::Limits;
-use mcp_server::{Context, Principal, Server, StaticBearer, tool};
+use mcp_server::{Principal, Server, StaticBearer, tool};
+use mcp_testkit::stream::{large, slow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -20,19 +21,6 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
-
-/// Sleeps and answers.
-#[tool]
-async fn slow(ms: u64, ctx: Context) -> String {
-    ctx.sleep(Duration::from_millis(ms)).await;
-    format!("slept {ms}")
-}
-
-/// Returns many bytes.
-#[tool]
-fn large(bytes: usize) -> String {
-    "x".repeat(bytes)
-}
 
 /// Only for those who may.
 #[tool(scopes("secrets"))]
