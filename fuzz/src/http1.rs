@@ -7,7 +7,11 @@ use std::task::{Context, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, Uri, Version};
-use mcp_http1::{ConnectionOptions, HttpConnection, Limits, Refusal, ServerMachine, Step};
+use mcp_http1::{
+    ConnectionOptions, HttpConnection, Limits, Refusal, RequestHead, ServerMachine, Step,
+};
+use mcp_proto::http::admit::{HeadRules, admit, guard};
+use mcp_proto::http::head::Head;
 use mcp_proto::outbox::Outbox;
 use mcp_proto::time::{Instant, Now};
 use mcp_server::http::{HttpOptions, HttpServer, Routes};
@@ -84,7 +88,7 @@ struct Understood {
 
 fn machine(limits: &Limits, data: &[u8], most: usize, lot: u64) -> Understood {
     let mut machine = ServerMachine::new(*limits);
-    let mut parts = http::Request::new(()).into_parts().0;
+    let mut head = RequestHead::default();
     let (mut input, mut out) = (BytesMut::new(), Outbox::new(1 << 20));
     let mut understood = Understood::default();
     for piece in pieces(data, most, lot) {
@@ -93,8 +97,10 @@ fn machine(limits: &Limits, data: &[u8], most: usize, lot: u64) -> Understood {
         }
         input.extend_from_slice(piece);
         loop {
-            match machine.next(&mut input, &mut parts) {
+            match machine.next(&mut input, &mut head) {
                 Step::Head => {
+                    let parts = head.to_parts();
+                    agrees(&head, &parts);
                     let mut headers: Vec<_> = parts
                         .headers
                         .iter()
@@ -141,6 +147,14 @@ fn machine(limits: &Limits, data: &[u8], most: usize, lot: u64) -> Understood {
     let said = out.copy_to_bytes(out.remaining());
     understood.said = said.to_vec();
     understood
+}
+
+/// The endpoint judges the same head as an HTTP library would have given it.
+fn agrees(head: &RequestHead, parts: &http::request::Parts) {
+    assert_eq!(head.fields().count(), parts.headers.len());
+    let rules = HeadRules::new(1 << 20, true);
+    let verdict = |head: &Head<'_>| format!("{:?} {:?}", guard(&rules, head), admit(&rules, head));
+    assert_eq!(verdict(&head.judged()), verdict(&Head::of(parts)));
 }
 
 fn respond(machine: &mut ServerMachine, status: u16, out: &mut Outbox) {

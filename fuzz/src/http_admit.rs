@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use mcp_proto::http::accept::{accepts, is_json_body};
 use mcp_proto::http::admit::{HeadRules, SessionHeader, Verdict, admit, guard};
+use mcp_proto::http::head::Head;
 use mcp_proto::http::host::{AllowedHosts, Authority};
 use mcp_proto::http::origin::{AllowedOrigins, Origin};
 use url::{Host, Url};
@@ -59,7 +60,8 @@ pub(crate) fn run(data: &[u8]) {
 
 fn judged(parts: &Parts) {
     let rules = HeadRules::new(1 << 20, true);
-    let local = guard(&rules, parts);
+    let head = Head::of(parts);
+    let local = guard(&rules, &head);
     match &local {
         Ok(origin) => {
             let host = parts.headers.get("host").map(|host| {
@@ -90,7 +92,7 @@ fn judged(parts: &Parts) {
     for legacy in [false, true] {
         let mut rules = rules.clone();
         rules.legacy = legacy;
-        match admit(&rules, parts) {
+        match admit(&rules, &head) {
             Verdict::Respond(response) => {
                 assert!(response.status().is_client_error());
                 let body: serde_json::Value =
@@ -132,7 +134,7 @@ fn listed(parts: &Parts) {
     let mut rules = HeadRules::new(1 << 20, true);
     rules.hosts = AllowedHosts::list(HOSTS).expect("hosts");
     rules.origins = AllowedOrigins::list(ORIGINS).expect("origins");
-    let Ok(origin) = guard(&rules, parts) else {
+    let Ok(origin) = guard(&rules, &Head::of(parts)) else {
         return;
     };
     let given = parts.headers.get("host").map(|host| {

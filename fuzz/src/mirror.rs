@@ -1,7 +1,8 @@
 //! Headers that repeat the body: exactly those that a correct client would send are accepted.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method as Verb};
+use mcp_proto::http::head::Head;
 use mcp_proto::http::mirror::{METHOD, MirrorHead, NAME, VERSION};
 use mcp_proto::http::sentinel;
 use mcp_proto::json::{Inbound, Kind, ScanLimits};
@@ -23,7 +24,7 @@ pub(crate) fn run(data: &[u8]) {
     if !matches!(inbound.envelope.kind, Kind::Request | Kind::Notification) {
         return;
     }
-    let given = MirrorHead::of(&parts.headers);
+    let given = MirrorHead::of(&Head::of(&parts));
     let verdict = given.check(&inbound);
     if let Err(error) = &verdict {
         assert_eq!(error.code, -32020);
@@ -61,11 +62,16 @@ pub(crate) fn run(data: &[u8]) {
         let value = HeaderValue::from_str(&sentinel::encode(name)).expect("safe in a header");
         headers.insert(NAME, value);
     }
-    assert_eq!(MirrorHead::of(&headers).check(&inbound), Ok(()));
-    assert_eq!(MirrorHead::of(&headers).version(), Some("2026-07-28"));
+    let mirror = |headers: &HeaderMap| {
+        let mut head = Head::new(&Verb::POST, "/");
+        head.fields(headers);
+        MirrorHead::of(&head)
+    };
+    assert_eq!(mirror(&headers).check(&inbound), Ok(()));
+    assert_eq!(mirror(&headers).version(), Some("2026-07-28"));
     if let Some(name) = &name {
         let other = HeaderValue::from_str(&sentinel::encode(&format!("{name}x"))).unwrap();
         headers.insert(NAME, other);
-        assert!(MirrorHead::of(&headers).check(&inbound).is_err());
+        assert!(mirror(&headers).check(&inbound).is_err());
     }
 }

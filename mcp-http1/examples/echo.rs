@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use mcp_http1::{ConnectionOptions, HttpConnection, Limits, ServerMachine, Step};
+use mcp_http1::{ConnectionOptions, HttpConnection, Limits, RequestHead, ServerMachine, Step};
 use mcp_server::http::{HttpOptions, HttpServer, Routes};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
@@ -82,7 +82,7 @@ fn connection(count: u64, request: &[u8]) -> usize {
 
 fn machine(count: u64, request: &[u8]) -> usize {
     let mut machine = ServerMachine::new(Limits::default());
-    let mut head = http::Request::new(()).into_parts().0;
+    let mut head = RequestHead::default();
     let (mut input, mut out) = (BytesMut::new(), Outbox::new(1 << 20));
     let mut said = 0;
     for n in 0..count {
@@ -94,8 +94,7 @@ fn machine(count: u64, request: &[u8]) -> usize {
                 step => panic!("{step:?}"),
             }
         }
-        head.headers.clear();
-        head.uri = http::Uri::default();
+        head.clear();
         let mut response = http::Response::new(()).into_parts().0;
         let json = HeaderValue::from_static("application/json");
         response.headers.insert(CONTENT_TYPE, json);

@@ -16,4 +16,4 @@ mod machine;
 
 pub use connection::{ConnectionOptions, HttpConnection};
 pub use limits::{Limits, MAX_HEADERS};
-pub use machine::{Length, Refusal, ResponseHead, ServerMachine, Step};
+pub use machine::{Length, Refusal, RequestHead, ResponseHead, ServerMachine, Step};

@@ -14,6 +14,7 @@ use http::StatusCode;
 use mcp_proto::config::{Profile, ServerConfig};
 use mcp_proto::http::admit::{HeadRules, Verdict, admit, guard};
 use mcp_proto::http::exchange::{Exchange, Pace};
+use mcp_proto::http::head::Head;
 use mcp_proto::json::{Inbound, ScanLimits, scan};
 use mcp_proto::judge;
 use mcp_proto::outbox::Outbox;
@@ -228,8 +229,9 @@ fn http_answer() -> Round {
         .expect("a head")
         .into_parts();
     Box::new(move || {
-        assert!(matches!(guard(&rules, &parts), Ok(None)));
-        let Verdict::Read(posted) = admit(&rules, &parts) else {
+        let head = Head::of(&parts);
+        assert!(matches!(guard(&rules, &head), Ok(None)));
+        let Verdict::Read(posted) = admit(&rules, &head) else {
             panic!("refused")
         };
         let mut exchange = Exchange::new(1 << 20);

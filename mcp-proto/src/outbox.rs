@@ -94,6 +94,31 @@ impl Outbox {
         self.parts.push_back(bytes);
     }
 
+    /// Appends what is in `other`, which is empty afterwards: copied as far as it is small, as [`put_shared`](Self::put_shared)
+    /// does.
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use mcp_proto::outbox::Outbox;
+    ///
+    /// let (mut out, mut body) = (Outbox::new(1024), Outbox::new(1024));
+    /// out.put(b"head, ");
+    /// body.put(b"body");
+    /// out.append(&mut body);
+    /// assert_eq!((out.chunk(), body.len()), (&b"head, body"[..], 0));
+    /// ```
+    pub fn append(&mut self, other: &mut Self) {
+        for part in other.parts.drain(..) {
+            self.put_shared(part);
+        }
+        if other.tail.len() > INLINE_MAX {
+            self.put_shared(other.tail.split().freeze());
+        } else {
+            self.put(&other.tail);
+        }
+        other.clear();
+    }
+
     /// Remembers the present end.
     #[must_use]
     pub fn mark(&self) -> Mark {

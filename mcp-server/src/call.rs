@@ -47,7 +47,7 @@ const SLOW_POLL: Duration = Duration::from_millis(10);
 /// A judged request, on its way to its handler.
 #[derive(Debug)]
 pub(crate) struct CallStart {
-    pub(crate) inbound: Inbound,
+    pub(crate) inbound: Arc<Inbound>,
     pub(crate) context: CallContext,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) extensions: Option<http::Extensions>,
@@ -204,6 +204,14 @@ impl Running {
         };
         self.stop();
         Poll::Ready(finish)
+    }
+
+    /// The end of a call that is over already and has said nothing, as one is whose handler is a plain `fn`.
+    pub(crate) fn take_finish(&mut self) -> Option<Finish> {
+        match &mut self.work {
+            Work::Finished(finish) if self.context.used_cell().is_none() => finish.take(),
+            _ => None,
+        }
     }
 
     /// Sends what the handler has said since the last time; `over`: it is the last time.

@@ -146,7 +146,7 @@ impl Client {
         context.log_level = self.log_level;
         context.progress_token = WireId::from_token("1");
         CallStart {
-            inbound: inbound.expect("a valid message"),
+            inbound: Arc::new(inbound.expect("a valid message")),
             context,
             principal: self.principal.map(|id| Arc::new(Principal::new(id))),
             extensions: None,

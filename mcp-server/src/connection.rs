@@ -260,7 +260,7 @@ impl Connection {
                     None
                 };
                 let start = CallStart {
-                    inbound,
+                    inbound: Arc::new(inbound),
                     context,
                     principal: self.sender.principal.clone(),
                     extensions: self.sender.extensions.clone(),

@@ -54,7 +54,7 @@ pub(crate) struct Inner {
     pub(crate) service: Service,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) facts: CallContext,
-    inbound: Mutex<Inbound>,
+    inbound: Mutex<Arc<Inbound>>,
     pub(crate) principal: Option<Arc<Principal>>,
     extensions: Option<http::Extensions>,
     pub(crate) sealer: Arc<Sealer>,
@@ -317,19 +317,21 @@ impl Context {
 
     /// The call waits: it must not pin the read buffer that its request came in.
     pub(crate) fn detach(&self) {
-        self.inner
+        let mut inbound = self
+            .inner
             .inbound
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .detach();
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut inbound).detach();
     }
 
-    pub(crate) fn inbound(&self) -> Inbound {
-        self.inner
+    pub(crate) fn inbound(&self) -> Arc<Inbound> {
+        let inbound = self
+            .inner
             .inbound
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&inbound)
     }
 
     pub(crate) fn may_suspend(&self) -> bool {

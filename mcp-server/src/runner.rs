@@ -286,7 +286,7 @@ impl ToolRunner {
         context.log_level = Some(LoggingLevel::Debug);
         context.progress_token = Some(WireId::from(1u64));
         let start = CallStart {
-            inbound,
+            inbound: Arc::new(inbound),
             context,
             principal: self.principal.clone(),
             extensions: None,

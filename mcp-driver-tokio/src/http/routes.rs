@@ -15,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use mcp_server::BoxFuture;
 use mcp_server::http::Route;
+use mcp_server::proto::http::head::Head;
 use pin_project_lite::pin_project;
 
 use super::body::McpBody;
@@ -44,10 +45,9 @@ impl Routes {
     }
 
     fn answer(&self, request: Request<Incoming>) -> Answer {
-        match self
-            .paths
-            .route(request.method(), request.uri().path(), request.headers())
-        {
+        let mut head = Head::to(request.method(), request.uri());
+        head.fields(request.headers());
+        match self.paths.route(&head) {
             Route::Endpoint => Answer::Mcp {
                 future: self.mcp.exchange(request),
             },

@@ -20,16 +20,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use http::StatusCode;
-use http::request::Parts;
+use http::{Extensions, StatusCode};
 use mcp_server::http::{Begin, HttpServer, Route, Routes, text};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 use mcp_server::{Demand, Machine, Principal};
 
 pub use self::options::ConnectionOptions;
-use self::state::State;
-use crate::machine::{ServerMachine, Step};
+use self::state::{Stage, State};
+use crate::machine::{RequestHead, ServerMachine, Step};
 
 /// One HTTP/1.1 connection of a listener, ready to be driven by any runtime.
 ///
@@ -63,7 +62,7 @@ pub struct HttpConnection {
     options: ConnectionOptions,
     machine: ServerMachine,
     /// The present head; its memory is used for the next one.
-    request: Parts,
+    request: RequestHead,
     state: State,
     input_over: bool,
     draining: bool,
@@ -85,7 +84,7 @@ impl HttpConnection {
             routes,
             machine: ServerMachine::new(options.limits),
             options,
-            request: blank(),
+            request: RequestHead::default(),
             state: State::New,
             input_over: false,
             draining: false,
@@ -98,10 +97,7 @@ impl HttpConnection {
     pub const fn is_busy(&self) -> bool {
         matches!(
             self.state,
-            State::Authenticating { .. }
-                | State::Body { .. }
-                | State::Waiting(_)
-                | State::Streaming(_)
+            State::Authenticating { .. } | State::Calling { .. }
         )
     }
 
@@ -132,30 +128,27 @@ impl HttpConnection {
                     self.answer(now, overdue, out)
                 }
                 Poll::Pending => self.unless_gone(),
-                Poll::Ready((parts, outcome)) => {
-                    self.request = parts;
-                    match outcome {
-                        Ok(principal) => self.begin(now, principal, out),
-                        Err(refusal) => self.answer(now, refusal, out),
+                Poll::Ready(Ok(principal)) => self.begin(now, principal, out),
+                Poll::Ready(Err(refusal)) => self.answer(now, refusal, out),
+            },
+            State::Calling { call, stage } => match stage {
+                Stage::Body(_) => self.body(now, input, out),
+                Stage::Waiting => match call.poll_outline(cx, now) {
+                    Poll::Pending => self.unless_gone(),
+                    Poll::Ready(head) => self.respond(now, &head, out),
+                },
+                Stage::Streaming => {
+                    // A reader that takes nothing is not asked for more: the call waits with it.
+                    while !out.is_full() {
+                        match call.poll_data(cx, now) {
+                            Poll::Pending => return self.unless_gone(),
+                            Poll::Ready(Some(data)) => self.machine.data(data, out),
+                            Poll::Ready(None) => return self.finish(now, out),
+                        }
                     }
+                    self.unless_gone()
                 }
             },
-            State::Body { .. } => self.body(now, input, out),
-            State::Waiting(call) => match call.poll_outline(cx, now) {
-                Poll::Pending => self.unless_gone(),
-                Poll::Ready(head) => self.respond(cx, now, &head, out),
-            },
-            State::Streaming(call) => {
-                // A reader that takes nothing is not asked for more: the call waits with it.
-                while !out.is_full() {
-                    match call.poll_data(cx, now) {
-                        Poll::Pending => return self.unless_gone(),
-                        Poll::Ready(Some(data)) => self.machine.data(data, out),
-                        Poll::Ready(None) => return self.finish(now, out),
-                    }
-                }
-                self.unless_gone()
-            }
             State::Discarding { until } => {
                 let until = *until;
                 match self.machine.next(input, &mut self.request) {
@@ -231,40 +224,41 @@ impl HttpConnection {
 
     /// A head is complete.
     fn arrived(&mut self, now: Now, out: &mut Outbox) -> Flow {
-        let request = &self.request;
-        let route = self
-            .routes
-            .route(&request.method, request.uri.path(), &request.headers);
-        if let Route::Respond(response) = route {
+        let head = self.request.judged();
+        if let Route::Respond(response) = self.routes.route(&head) {
             return self.answer(now, response, out);
         }
         if !self.server().has_authenticator() {
-            return self.begin(now, None, out);
+            let begin = self
+                .server()
+                .begin_with(now, &head, None, Extensions::new());
+            return self.begun(now, begin, out);
         }
         let server = self.server().clone();
-        let parts = core::mem::replace(&mut self.request, blank());
+        let parts = self.request.to_parts();
         self.state = State::Authenticating {
-            asking: Box::pin(async move {
-                let outcome = server.authenticate(&parts).await;
-                (parts, outcome)
-            }),
+            asking: Box::pin(async move { server.authenticate(&parts).await }),
             until: now.instant + self.options.authentication_deadline,
         };
         Flow::Again
     }
 
-    /// Judges the head.
+    /// Judges the head of a caller who is known.
     fn begin(&mut self, now: Now, principal: Option<Principal>, out: &mut Outbox) -> Flow {
-        let begin = self
-            .routes
-            .server()
-            .begin_with(now, &mut self.request, principal);
+        let head = self.request.judged();
+        let server = self.routes.server();
+        let begin = server.begin_with(now, &head, principal, Extensions::new());
+        self.begun(now, begin, out)
+    }
+
+    fn begun(&mut self, now: Now, begin: Begin, out: &mut Outbox) -> Flow {
         match begin {
             Begin::Respond(response) => self.answer(now, response, out),
             Begin::Read(call) => {
-                self.state = State::Body {
+                let until = now.instant + self.options.body_deadline;
+                self.state = State::Calling {
                     call,
-                    until: now.instant + self.options.body_deadline,
+                    stage: Stage::Body(until),
                 };
                 Flow::Again
             }
@@ -273,7 +267,10 @@ impl HttpConnection {
 
     fn body(&mut self, now: Now, input: &mut BytesMut, out: &mut Outbox) -> Flow {
         loop {
-            let State::Body { call, until } = &mut self.state else {
+            let State::Calling { call, stage } = &mut self.state else {
+                return Flow::Again;
+            };
+            let Stage::Body(until) = *stage else {
                 return Flow::Again;
             };
             match self.machine.next(input, &mut self.request) {
@@ -284,12 +281,8 @@ impl HttpConnection {
                 }
                 Step::BodyEnd => {
                     call.end_body(now);
-                    if let State::Body { call, .. } =
-                        core::mem::replace(&mut self.state, State::Over)
-                    {
-                        self.state = State::Waiting(call);
-                    }
-                    self.release();
+                    *stage = Stage::Waiting;
+                    self.request.clear();
                     return Flow::Again;
                 }
                 Step::Refused(refusal) => {
@@ -300,7 +293,7 @@ impl HttpConnection {
                     let refusal = text(StatusCode::BAD_REQUEST, "the request's body broke off\n");
                     return self.answer_and_close(now, refusal, out);
                 }
-                _ if *until <= now.instant => {
+                _ if until <= now.instant => {
                     let refusal = text(
                         StatusCode::REQUEST_TIMEOUT,
                         "the request's body took too long\n",
@@ -344,7 +337,14 @@ impl Machine for HttpConnection {
         }
         while let Flow::Again = self.advance(cx, now, input, out) {}
 
-        let waits = matches!(self.state, State::Streaming(_) | State::Between { .. });
+        let waits = matches!(
+            self.state,
+            State::Between { .. }
+                | State::Calling {
+                    stage: Stage::Streaming,
+                    ..
+                }
+        );
         let is_blocked = out.is_full() && waits;
         // What a call wants to do later can wait for room, and so can the next one.
         let own = self.state.deadline(&self.options).filter(|_| !is_blocked);
@@ -356,7 +356,12 @@ impl Machine for HttpConnection {
         demand.read = match &self.state {
             _ if self.input_over => false,
             State::Over => false,
-            State::Body { .. } | State::Discarding { .. } | State::Lingering { .. } => true,
+            State::Calling {
+                stage: Stage::Body(_),
+                ..
+            }
+            | State::Discarding { .. }
+            | State::Lingering { .. } => true,
             // Reading goes on during a call, for its end is how a client leaves; but what it sends meanwhile is bounded.
             _ => input.len() < self.options.limits.max_head,
         };
@@ -382,11 +387,6 @@ impl fmt::Debug for HttpConnection {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
-}
-
-/// Parts that own nothing.
-fn blank() -> Parts {
-    http::Request::new(()).into_parts().0
 }
 
 #[cfg(test)]
@@ -415,10 +415,9 @@ mod tests {
             let mut cx = Context::from_waker(Waker::noop());
             connection.poll(&mut cx, Now::default(), &mut input, &mut out);
             assert!(matches!(connection.state, State::Between { .. }));
-            let left = connection.request.headers.capacity();
-            assert_eq!(left > 0, kept, "{left}");
+            assert_eq!(connection.request.keeps_memory(), kept);
             // Nobody else has what was read.
-            assert!(connection.request.headers.is_empty() && input.is_empty());
+            assert!(connection.request.fields().next().is_none() && input.is_empty());
             assert!(input.try_reclaim(head.len()));
         }
     }

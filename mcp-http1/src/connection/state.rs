@@ -6,14 +6,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
-use http::request::Parts;
 use mcp_server::http::HttpCall;
 use mcp_server::proto::time::Instant;
 use mcp_server::{BoxFuture, Principal};
 
 use super::options::ConnectionOptions;
 
-pub(super) type Authentication = BoxFuture<(Parts, Result<Option<Principal>, Response<Bytes>>)>;
+pub(super) type Authentication = BoxFuture<Result<Option<Principal>, Response<Bytes>>>;
 
 /// What a connection is doing.
 pub(super) enum State {
@@ -30,12 +29,11 @@ pub(super) enum State {
         asking: Authentication,
         until: Instant,
     },
-    Body {
+    /// A request that was let in, until its response has ended.
+    Calling {
         call: HttpCall,
-        until: Instant,
+        stage: Stage,
     },
-    Waiting(HttpCall),
-    Streaming(HttpCall),
     /// Answered; what is left of the body is on its way.
     Discarding {
         until: Instant,
@@ -48,6 +46,17 @@ pub(super) enum State {
     Over,
 }
 
+/// How far a call has come.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// The body is arriving, and has to be there by then.
+    Body(Instant),
+    /// The head of the response is not decided.
+    Waiting,
+    /// The body of the response is being written.
+    Streaming,
+}
+
 impl State {
     /// When it ends by itself, or wants to be looked at.
     pub(super) fn deadline(&self, options: &ConnectionOptions) -> Option<Instant> {
@@ -58,10 +67,13 @@ impl State {
                 Some(head.map_or(idle, |head| head.min(idle)))
             }
             Self::Authenticating { until, .. }
-            | Self::Body { until, .. }
+            | Self::Calling {
+                stage: Stage::Body(until),
+                ..
+            }
             | Self::Discarding { until }
             | Self::Lingering { until, .. } => Some(*until),
-            Self::Waiting(call) | Self::Streaming(call) => call.wakeup(),
+            Self::Calling { call, .. } => call.wakeup(),
             Self::New | Self::Over => None,
         }
     }
@@ -72,9 +84,11 @@ impl fmt::Debug for State {
         f.write_str(match self {
             Self::New | Self::Between { .. } => "between requests",
             Self::Authenticating { .. } => "authenticating",
-            Self::Body { .. } => "reading the body",
-            Self::Waiting(_) => "waiting for the head",
-            Self::Streaming(_) => "streaming",
+            Self::Calling { stage, .. } => match stage {
+                Stage::Body(_) => "reading the body",
+                Stage::Waiting => "waiting for the head",
+                Stage::Streaming => "streaming",
+            },
             Self::Discarding { .. } => "discarding",
             Self::Lingering { .. } => "lingering",
             Self::Over => "over",

@@ -3,6 +3,8 @@
 //! Owns the rules against request smuggling. Where RFC 9112 lets a server repair a message (several equal lengths, a
 //! coding beside a length), this one refuses it. Must never change a message.
 
+use mcp_server::proto::http::head::FieldName;
+
 use super::chunked::is_token;
 use super::refusal::Refusal;
 
@@ -38,9 +40,24 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    /// Takes a field, if it is one that decides.
+    pub(super) fn field(&mut self, name: FieldName, value: &'a [u8]) -> Result<(), Refusal> {
+        match name {
+            FieldName::Host => self.host(value),
+            FieldName::ContentLength => self.length(value),
+            FieldName::TransferEncoding => self.coding(value),
+            FieldName::Expect => self.expectation(value),
+            FieldName::Connection => {
+                self.connection(value);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// `Host` (RFC 9112 section 3.2): once, and one host.
-    pub(super) fn host(&mut self, value: &'a [u8]) -> Result<(), Refusal> {
-        if self.host.is_some() || !value.iter().copied().all(is_host) {
+    fn host(&mut self, value: &'a [u8]) -> Result<(), Refusal> {
+        if self.host.is_some() || !value.iter().all(|byte| HOST[usize::from(*byte)]) {
             return Err(Refusal::Host);
         }
         self.host = Some(value);
@@ -48,7 +65,7 @@ impl<'a> Found<'a> {
     }
 
     /// `Content-Length` (RFC 9110 section 8.6): once, digits alone.
-    pub(super) fn length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn length(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if self.length.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
             return Err(Refusal::Length);
         }
@@ -64,7 +81,7 @@ impl<'a> Found<'a> {
     }
 
     /// `Transfer-Encoding` (RFC 9112 section 6.1): `chunked`, once.
-    pub(super) fn coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if self.chunked {
             return Err(Refusal::Coding);
         }
@@ -92,7 +109,7 @@ impl<'a> Found<'a> {
     }
 
     /// `Connection` (RFC 9112 section 9.3), which may repeat.
-    pub(super) fn connection(&mut self, value: &[u8]) {
+    fn connection(&mut self, value: &[u8]) {
         for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -100,7 +117,7 @@ impl<'a> Found<'a> {
     }
 
     /// `Expect` (RFC 9110 section 10.1.1).
-    pub(super) fn expectation(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn expectation(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::Expectation);
         }
@@ -128,6 +145,17 @@ impl<'a> Found<'a> {
         })
     }
 }
+
+/// What may stand in `Host`, by byte.
+static HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_host(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 /// What may stand in `Host`: a name or an address and a port (RFC 3986 section 3.2.2). Whether it is one that is served
 /// is not decided here.

@@ -1,19 +1,17 @@
 //! The head of a request: where it ends, and what it says.
 //!
-//! Owns the search for the empty line and the way from bytes to [`Parts`] and [`Framing`]. Every line must end with
+//! Owns the search for the empty line and the way from bytes to [`RequestHead`] and [`Framing`]. Every line must end with
 //! CR LF, so that no other reader of the same bytes finds another end. Must never look at a body.
 
 use core::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderValue};
-use http::request::Parts;
 use http::{Method, Version};
 
 use super::chunked::is_token;
-use super::fields::{self, Framing};
-use super::names;
+use super::fields::{Found, Framing};
 use super::refusal::Refusal;
+use super::request::{Field, RequestHead, Span};
 use super::target;
 use crate::limits::{Limits, MAX_HEADERS};
 
@@ -101,45 +99,16 @@ impl Search {
 /// Fields of a head that is read in one go, which is nearly every head.
 const QUICK: usize = 32;
 
-/// A part of a head.
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    /// Where `part` is in `whole`, of which it is a slice.
-    fn of(part: &[u8], whole: &[u8]) -> Self {
-        let start = part.as_ptr().addr() - whole.as_ptr().addr();
-        Self {
-            start,
-            end: start + part.len(),
-        }
-    }
-}
-
-/// A head in parts: what the tokenizer found, independent of where the bytes are.
-struct Tokens<T> {
-    length: usize,
-    method: Method,
-    target: Span,
-    is_current: bool,
-    /// Names and values.
-    fields: T,
-}
-
 /// Reads a head at the start of the input, if all of it is there and nothing about it is unusual. Whatever is `None`
 /// here is for [`Search`] and [`parse`] to judge, which agree about what is `Some`.
 pub(super) fn quick(
     limits: &Limits,
     input: &mut BytesMut,
-    parts: &mut Parts,
+    head: &mut RequestHead,
 ) -> Option<Result<Framing, Refusal>> {
     if !input.first().copied().is_some_and(is_token) {
         return None;
     }
-    let mut fields = [(Span::default(), Span::default()); QUICK];
     let mut places = [const { MaybeUninit::uninit() }; QUICK];
     let places = &mut places[..limits.max_headers.min(QUICK)];
     let mut request = httparse::Request::new(&mut []);
@@ -147,98 +116,72 @@ pub(super) fn quick(
     else {
         return None;
     };
-    let count = request.headers.len();
     let mut is_usual = length <= limits.max_head && input[..length].ends_with(b"\r\n\r\n");
-    for (place, field) in fields.iter_mut().zip(request.headers.iter()) {
-        *place = (
-            Span::of(field.name.as_bytes(), input),
-            Span::of(field.value, input),
-        );
+    head.fields.clear();
+    head.fields.reserve(request.headers.len());
+    for field in request.headers.iter() {
+        let field = Field::of(field, input);
         // The tokenizer also takes a bare LF for the end of the line before.
-        is_usual &= input[place.0.start - 2] == b'\r';
+        is_usual &= input[field.name.start() - 2] == b'\r';
+        head.fields.push(field);
     }
-    let request_line = if count == 0 {
-        length - 2
-    } else {
-        fields[0].0.start
-    };
+    let first = head.fields.first();
+    let request_line = first.map_or(length - 2, |field| field.name.start());
     if !is_usual || request_line > limits.max_request_line {
         return None;
     }
-    let tokens = Tokens {
-        length,
-        method: Method::from_bytes(request.method?.as_bytes()).ok()?,
-        target: Span::of(request.path?.as_bytes(), input),
-        is_current: request.version? != 0,
-        fields: &fields[..count],
-    };
-    let head = input.split_to(tokens.length).freeze();
-    Some(build(&head, tokens, parts))
+    head.method = Method::from_bytes(request.method?.as_bytes()).ok()?;
+    head.version = version(request.version?);
+    let target = Span::of(request.path?.as_bytes(), input);
+    head.bytes = input.split_to(length).freeze();
+    Some(complete(head, target))
 }
 
-/// Reads a head of which the end was found. The parts that were there before are gone; their memory is used again.
-pub(super) fn parse(limits: &Limits, head: &Bytes, parts: &mut Parts) -> Result<Framing, Refusal> {
+/// Reads a head of which the end was found. What was there before is gone; its memory is used again.
+pub(super) fn parse(
+    limits: &Limits,
+    bytes: Bytes,
+    head: &mut RequestHead,
+) -> Result<Framing, Refusal> {
     let mut places = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let places = &mut places[..limits.max_headers.min(MAX_HEADERS)];
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, places) {
-        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+    match request.parse_with_uninit_headers(&bytes, places) {
+        Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
         Ok(_) => return Err(Refusal::Syntax),
-        Err(error) => return Err(refusal(error, head)),
+        Err(error) => return Err(refusal(error, &bytes)),
     }
     let (Some(method), Some(path), Some(minor)) = (request.method, request.path, request.version)
     else {
         return Err(Refusal::Syntax);
     };
-    let fields = request.headers.iter().map(|field| {
-        let name = Span::of(field.name.as_bytes(), head);
-        (name, Span::of(field.value, head))
-    });
-    let fields: Vec<(Span, Span)> = fields.collect();
-    let tokens = Tokens {
-        length: head.len(),
-        method: Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Syntax)?,
-        target: Span::of(path.as_bytes(), head),
-        is_current: minor != 0,
-        fields: &fields[..],
-    };
-    build(head, tokens, parts)
+    head.fields.clear();
+    let fields = request.headers.iter();
+    head.fields
+        .extend(fields.map(|field| Field::of(field, &bytes)));
+    head.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Syntax)?;
+    head.version = version(minor);
+    let target = Span::of(path.as_bytes(), &bytes);
+    head.bytes = bytes;
+    complete(head, target)
 }
 
-/// Gives the parts of a head their meaning.
-fn build(
-    head: &Bytes,
-    tokens: Tokens<&[(Span, Span)]>,
-    parts: &mut Parts,
-) -> Result<Framing, Refusal> {
-    let slice = |span: Span| head.slice(span.start..span.end);
-    parts.method = tokens.method;
-    parts.version = if tokens.is_current {
-        Version::HTTP_11
-    } else {
+const fn version(minor: u8) -> Version {
+    if minor == 0 {
         Version::HTTP_10
-    };
-    parts.extensions.clear();
-    parts.headers.clear();
-    parts.headers.reserve(tokens.fields.len());
-
-    let mut found = fields::Found::default();
-    for &(name, value) in tokens.fields {
-        let name = names::name(&head[name.start..name.end]).ok_or(Refusal::Syntax)?;
-        let text = &head[value.start..value.end];
-        match name {
-            header::HOST => found.host(text)?,
-            header::CONTENT_LENGTH => found.length(text)?,
-            header::TRANSFER_ENCODING => found.coding(text)?,
-            header::CONNECTION => found.connection(text),
-            header::EXPECT => found.expectation(text)?,
-            _ => {}
-        }
-        let value = HeaderValue::from_maybe_shared(slice(value)).map_err(|_| Refusal::Syntax)?;
-        parts.headers.append(name, value);
+    } else {
+        Version::HTTP_11
     }
-    let framing = found.framing(tokens.is_current)?;
-    parts.uri = target::parse(&parts.method, slice(tokens.target), found.host)?;
+}
+
+/// Finds what the head says about its connection, and judges the target.
+fn complete(head: &mut RequestHead, target: Span) -> Result<Framing, Refusal> {
+    let mut found = Found::default();
+    for field in &head.fields {
+        found.field(field.known, field.value.get(&head.bytes))?;
+    }
+    let framing = found.framing(head.version == Version::HTTP_11)?;
+    head.target = target::parse(&head.method, &head.bytes, target, found.host)?;
     Ok(framing)
 }
 

@@ -19,14 +19,13 @@ mod chunked;
 mod date;
 mod fields;
 mod head;
-mod names;
 mod refusal;
+mod request;
 mod response;
 mod target;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http::request::Parts;
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 
@@ -35,6 +34,7 @@ use self::date::Date;
 use self::fields::{Body, Framing};
 use self::head::Search;
 pub use self::refusal::Refusal;
+pub use self::request::RequestHead;
 pub use self::response::ResponseHead;
 use self::response::{Ending, Persistence};
 use crate::limits::Limits;
@@ -42,7 +42,7 @@ use crate::limits::Limits;
 /// What the input has brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A request: its head is in the parts that were given.
+    /// A request: its head is in what was given for it.
     Head,
     /// A piece of its body, as a slice of the input; never empty.
     Body(Bytes),
@@ -71,14 +71,14 @@ pub enum Length {
 ///
 /// ```
 /// use bytes::{Buf, Bytes, BytesMut};
-/// use mcp_http1::{Length, Limits, ServerMachine, Step};
+/// use mcp_http1::{Length, Limits, RequestHead, ServerMachine, Step};
 /// use mcp_server::proto::{outbox::Outbox, time::Now};
 ///
 /// let mut machine = ServerMachine::new(Limits::default());
-/// let mut request = http::Request::new(()).into_parts().0;
+/// let mut request = RequestHead::default();
 /// let mut input = BytesMut::from("POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi");
 /// assert_eq!(machine.next(&mut input, &mut request), Step::Head);
-/// assert_eq!(request.uri.path(), "/mcp");
+/// assert_eq!(request.judged().path(), "/mcp");
 /// assert_eq!(machine.next(&mut input, &mut request), Step::Body(Bytes::from_static(b"hi")));
 /// assert_eq!(machine.next(&mut input, &mut request), Step::BodyEnd);
 ///
@@ -161,7 +161,7 @@ impl ServerMachine {
     }
 
     /// Looks for the next thing in the input. `request` is overwritten by the next head and otherwise left alone.
-    pub fn next(&mut self, input: &mut BytesMut, request: &mut Parts) -> Step {
+    pub fn next(&mut self, input: &mut BytesMut, request: &mut RequestHead) -> Step {
         loop {
             let step = match &mut self.reading {
                 Reading::Stopped => return Step::Over,
@@ -177,7 +177,7 @@ impl ServerMachine {
                             Ok(None) => return Step::NeedInput,
                             Ok(Some(length)) => {
                                 let head = input.split_to(length).freeze();
-                                head::parse(&self.limits, &head, request)
+                                head::parse(&self.limits, head, request)
                             }
                             Err(refusal) => Err(refusal),
                         },
@@ -235,7 +235,7 @@ impl ServerMachine {
         }
     }
 
-    fn asked(&mut self, framing: &Framing, request: &Parts) -> Step {
+    fn asked(&mut self, framing: &Framing, request: &RequestHead) -> Step {
         self.reading = match framing.body {
             Body::Length(length) => Reading::Length(length),
             Body::Chunked => Reading::Chunked(Chunked::new()),
@@ -244,7 +244,7 @@ impl ServerMachine {
         self.keep_alive &= framing.keep_alive;
         self.is_old = framing.is_old;
         self.expects = framing.expects;
-        self.is_head = request.method == Method::HEAD;
+        self.is_head = *request.method() == Method::HEAD;
         Step::Head
     }
 
@@ -378,6 +378,25 @@ impl ServerMachine {
         }
         self.respond(now, head, Length::Known(body.len() as u64), out);
         self.data(body, out);
+        self.finish(out);
+    }
+
+    /// Like [`respond_with`](Self::respond_with), with a body that is an outbox; it is empty afterwards.
+    pub fn respond_from<'a>(
+        &mut self,
+        now: Now,
+        head: impl Into<ResponseHead<'a>>,
+        body: &mut Outbox,
+        out: &mut Outbox,
+    ) {
+        if self.writing != Writing::Due {
+            return;
+        }
+        if self.respond(now, head, Length::Known(body.len() as u64), out) {
+            out.append(body);
+            self.writing = Writing::Length(0);
+        }
+        body.clear();
         self.finish(out);
     }
 

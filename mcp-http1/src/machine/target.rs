@@ -8,11 +8,21 @@ use http::uri::{Authority, Scheme};
 use http::{Method, Uri};
 
 use super::refusal::Refusal;
+use super::request::{Span, Target};
 
-/// Reads a target. `host` is the field's value.
-pub(super) fn parse(method: &Method, target: Bytes, host: Option<&[u8]>) -> Result<Uri, Refusal> {
+/// Reads the target that is at `place` in `head`. `host` is the field's value.
+pub(super) fn parse(
+    method: &Method,
+    head: &Bytes,
+    place: Span,
+    host: Option<&[u8]>,
+) -> Result<Target, Refusal> {
     if *method == Method::CONNECT {
         return Err(Refusal::Method);
+    }
+    let target = place.get(head);
+    if target.first() == Some(&b'/') && target.iter().copied().all(is_plain) {
+        return Ok(Target::Path(place));
     }
     // A fragment is never sent (RFC 9112 section 3.2), and a parser that drops it sees another target than one that
     // does not.
@@ -23,11 +33,11 @@ pub(super) fn parse(method: &Method, target: Bytes, host: Option<&[u8]>) -> Resu
         return Err(Refusal::Target);
     }
     let is_path = target.first() == Some(&b'/');
-    let is_everything = &target[..] == b"*";
+    let is_everything = target == b"*";
     if is_everything && *method != Method::OPTIONS {
         return Err(Refusal::Target);
     }
-    let uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Target)?;
+    let uri = Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| Refusal::Target)?;
     if !is_path && !is_everything {
         let is_web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
         let authority = uri.authority().filter(|_| is_web).ok_or(Refusal::Target)?;
@@ -39,7 +49,12 @@ pub(super) fn parse(method: &Method, target: Bytes, host: Option<&[u8]>) -> Resu
             return Err(Refusal::Host);
         }
     }
-    Ok(uri)
+    Ok(Target::Other(uri))
+}
+
+/// A character of a path that stands for itself wherever it is (RFC 3986 section 2.3), or the slash.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~')
 }
 
 /// Whether both name the same host and port.

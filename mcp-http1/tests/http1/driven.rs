@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Uri, Version};
-use mcp_http1::{Length, Limits, Refusal, ServerMachine, Step};
+use mcp_http1::{Length, Limits, Refusal, RequestHead, ServerMachine, Step};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 
@@ -48,7 +48,7 @@ pub(crate) enum Outcome {
 /// A machine, its input and what it has written.
 pub(crate) struct Driven {
     pub(crate) machine: ServerMachine,
-    request: http::request::Parts,
+    request: RequestHead,
     input: BytesMut,
     out: Outbox,
     pub(crate) trace: Trace,
@@ -58,7 +58,7 @@ impl Driven {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             machine: ServerMachine::new(limits),
-            request: http::Request::new(()).into_parts().0,
+            request: RequestHead::default(),
             input: BytesMut::new(),
             out: Outbox::new(1 << 20),
             trace: Trace {
@@ -75,14 +75,17 @@ impl Driven {
         self.input.extend_from_slice(piece);
         loop {
             match self.machine.next(&mut self.input, &mut self.request) {
-                Step::Head => self.trace.seen.push(Seen {
-                    method: self.request.method.clone(),
-                    uri: self.request.uri.clone(),
-                    version: self.request.version,
-                    headers: self.request.headers.clone(),
-                    body: Vec::new(),
-                    complete: false,
-                }),
+                Step::Head => {
+                    let parts = self.request.to_parts();
+                    self.trace.seen.push(Seen {
+                        method: parts.method,
+                        uri: parts.uri,
+                        version: parts.version,
+                        headers: parts.headers,
+                        body: Vec::new(),
+                        complete: false,
+                    });
+                }
                 Step::Body(data) => {
                     assert!(!data.is_empty());
                     self.last().body.extend_from_slice(&data);

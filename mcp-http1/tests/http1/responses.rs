@@ -1,8 +1,8 @@
 //! What is written, and what becomes of the connection.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderValue, request, response};
-use mcp_http1::{Length, Limits, ServerMachine, Step};
+use http::{HeaderValue, response};
+use mcp_http1::{Length, Limits, RequestHead, ServerMachine, Step};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 
@@ -12,7 +12,7 @@ const DATE: &str = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 /// A machine that was given one head.
 struct Asked {
     machine: ServerMachine,
-    request: request::Parts,
+    request: RequestHead,
     input: BytesMut,
     out: Outbox,
 }
@@ -21,7 +21,7 @@ impl Asked {
     fn new(request: &str) -> Self {
         let mut asked = Self {
             machine: ServerMachine::new(Limits::default()),
-            request: http::Request::new(()).into_parts().0,
+            request: RequestHead::default(),
             input: BytesMut::from(request),
             out: Outbox::new(1 << 20),
         };

@@ -8,7 +8,9 @@
 //! that takes neither type gets 406; one that takes JSON alone gets no stream, so no notifications; one
 //! that names the stream type first, or gives it more weight, gets streams.
 
-use ::http::{HeaderMap, HeaderValue, header};
+use ::http::{HeaderMap, header};
+
+use super::head::visible;
 
 /// The answers that a client takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Accepts {
 pub fn accepts(headers: &HeaderMap) -> Accepts {
     let mut offers = Offers::default();
     for value in headers.get_all(header::ACCEPT) {
-        offers.put(value);
+        offers.put(value.as_bytes());
     }
     offers.accepts()
 }
@@ -58,14 +60,14 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    pub(super) fn put(&mut self, value: &HeaderValue) {
+    pub(super) fn put(&mut self, value: &[u8]) {
         self.given = true;
-        self.usual |= value == "application/json, text/event-stream";
+        self.usual |= value == b"application/json, text/event-stream";
         if self.usual {
             return;
         }
         // Bytes beyond ASCII can only stand in quoted parameters that nobody asks about.
-        let Ok(value) = value.to_str() else { return };
+        let Some(value) = visible(value) else { return };
         for range in split_quoted(value, b',') {
             let mut pieces = split_quoted(range, b';');
             let media = pieces.next().unwrap_or_default().trim();
@@ -198,21 +200,21 @@ pub fn is_json_body(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
-        .all(is_identity)
-        && is_json(value)
+        .all(|value| is_identity(value.as_bytes()))
+        && is_json(value.as_bytes())
 }
 
 /// Whether a `Content-Encoding` leaves the body as it is.
-pub(super) fn is_identity(value: &HeaderValue) -> bool {
-    value.as_bytes().eq_ignore_ascii_case(b"identity")
+pub(super) fn is_identity(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"identity")
 }
 
 /// Whether a `Content-Type` is JSON in UTF-8.
-pub(super) fn is_json(value: &HeaderValue) -> bool {
-    if value == "application/json" {
+pub(super) fn is_json(value: &[u8]) -> bool {
+    if value == b"application/json" {
         return true;
     }
-    let Ok(value) = value.to_str() else {
+    let Some(value) = visible(value) else {
         return false;
     };
     let mut pieces = split_quoted(value, b';');

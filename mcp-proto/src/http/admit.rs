@@ -12,13 +12,12 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use ::http::request::Parts;
 use ::http::{HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 
 use super::accept::{Accepts, is_json};
 use super::cors;
-use super::fields::{Fields, Once};
+use super::head::{Head, Once};
 use super::host::{AllowedHosts, host_allowed};
 use super::mirror::MirrorHead;
 use super::origin::{AllowedOrigins, origin_of};
@@ -26,9 +25,6 @@ use crate::legacy::MAX_SESSION_ID;
 
 /// `MCP-Session-Id` (revisions 2025-03-26 to 2025-11-25).
 pub const SESSION_ID: &str = "mcp-session-id";
-
-/// `Last-Event-ID`, by which a stream is resumed.
-pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// `Last-Event-ID`s are ours and short.
 const MAX_EVENT_ID: usize = 128;
@@ -134,33 +130,31 @@ pub enum Verdict {
 /// The response to send.
 pub fn guard<'a>(
     rules: &HeadRules,
-    parts: &'a Parts,
+    head: &Head<'a>,
 ) -> Result<Option<&'a str>, Box<Response<Bytes>>> {
-    if !host_allowed(&rules.hosts, parts) {
+    if !host_allowed(&rules.hosts, head) {
         let refusal =
             "this host is not allowed; configure the names under which the server is reached";
         return Err(Box::new(refuse(StatusCode::FORBIDDEN, refusal)));
     }
-    let Ok(origin) = origin_of(&rules.origins, &parts.headers) else {
+    let Ok(origin) = origin_of(&rules.origins, head) else {
         let refusal =
             "this origin is not allowed; configure the origins of the pages that may call";
         return Err(Box::new(refuse(StatusCode::FORBIDDEN, refusal)));
     };
-    if let (Some(origin), true) = (origin, cors::is_preflight(parts)) {
-        return Err(Box::new(cors::preflight(parts, origin, rules.methods())));
+    if let (Some(origin), true) = (origin, cors::is_preflight(head)) {
+        return Err(Box::new(cors::preflight(head, origin, rules.methods())));
     }
     Ok(origin)
 }
 
 /// Judges a head. Call [`guard`] first.
 #[must_use]
-pub fn admit(rules: &HeadRules, parts: &Parts) -> Verdict {
-    match parts.method {
-        Method::POST => post(rules, parts),
-        Method::GET if rules.legacy => get(parts),
-        Method::DELETE if rules.legacy => {
-            Verdict::Terminate(SessionHeader::of(Fields::of(&parts.headers).session))
-        }
+pub fn admit(rules: &HeadRules, head: &Head<'_>) -> Verdict {
+    match *head.method() {
+        Method::POST => post(rules, head),
+        Method::GET if rules.legacy => get(head),
+        Method::DELETE if rules.legacy => Verdict::Terminate(SessionHeader::of(head.session)),
         _ => Verdict::Respond(not_allowed(
             rules.methods(),
             "the MCP endpoint does not take this HTTP method",
@@ -168,23 +162,22 @@ pub fn admit(rules: &HeadRules, parts: &Parts) -> Verdict {
     }
 }
 
-fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
-    let fields = Fields::of(&parts.headers);
-    let is_json = matches!(fields.content_type, Once::Given(value) if is_json(value));
-    if !is_json || fields.is_encoded {
+fn post(rules: &HeadRules, head: &Head<'_>) -> Verdict {
+    let is_json = matches!(head.content_type, Once::Given(value) if is_json(value));
+    if !is_json || head.is_encoded {
         return reject(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Content-Type must be application/json in UTF-8, without Content-Encoding",
         );
     }
-    let accepts = fields.accept.accepts();
+    let accepts = head.accept.accepts();
     if accepts.nothing() {
         return reject(
             StatusCode::NOT_ACCEPTABLE,
             "Accept must list application/json and text/event-stream",
         );
     }
-    let length = match fields.content_length.text(20) {
+    let length = match head.content_length.text(20) {
         Ok(None) => None,
         // Rust would also read a sign.
         Ok(Some(digits)) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() => {
@@ -198,23 +191,22 @@ fn post(rules: &HeadRules, parts: &Parts) -> Verdict {
     }
     Verdict::Read(Posted {
         accepts,
-        mirror: MirrorHead::found(&fields, &parts.headers),
-        session: SessionHeader::of(fields.session),
+        mirror: MirrorHead::of(head),
+        session: SessionHeader::of(head.session),
     })
 }
 
-fn get(parts: &Parts) -> Verdict {
-    let fields = Fields::of(&parts.headers);
-    if !fields.accept.accepts().stream {
+fn get(head: &Head<'_>) -> Verdict {
+    if !head.accept.accepts().stream {
         return reject(
             StatusCode::NOT_ACCEPTABLE,
             "Accept must list text/event-stream",
         );
     }
-    let version = fields.version.text(64).unwrap_or(Some("repeated"));
-    let last_event = fields.last_event.text(MAX_EVENT_ID).unwrap_or(Some(""));
+    let version = head.version.text(64).unwrap_or(Some("repeated"));
+    let last_event = head.last_event.text(MAX_EVENT_ID).unwrap_or(Some(""));
     Verdict::Listen(Opened {
-        session: SessionHeader::of(fields.session),
+        session: SessionHeader::of(head.session),
         version: version.map(Into::into),
         last_event: last_event.map(Into::into),
     })
@@ -281,10 +273,11 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        if let Err(response) = guard(rules, &parts) {
+        let head = Head::of(&parts);
+        if let Err(response) = guard(rules, &head) {
             return Err(response.status().as_u16());
         }
-        match admit(rules, &parts) {
+        match admit(rules, &head) {
             Verdict::Respond(response) => Err(response.status().as_u16()),
             Verdict::Read(_) => Ok("read"),
             Verdict::Listen(_) => Ok("listen"),
@@ -378,14 +371,11 @@ mod tests {
     #[test]
     fn only_visible_ascii_of_our_length_can_be_a_session() {
         let of = |values: &[&str]| {
-            let mut headers = ::http::HeaderMap::new();
+            let mut head = Head::new(&Method::POST, "/mcp");
             for value in values {
-                headers.append(
-                    SESSION_ID,
-                    HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-                );
+                head.field(SESSION_ID.as_bytes(), value.as_bytes());
             }
-            SessionHeader::of(Fields::of(&headers).session)
+            SessionHeader::of(head.session)
         };
         assert_eq!(of(&[]), SessionHeader::Absent);
         assert_eq!(of(&["abc"]), SessionHeader::Given("abc".into()));

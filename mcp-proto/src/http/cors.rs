@@ -5,10 +5,10 @@
 
 use core::time::Duration;
 
-use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 
+use super::head::{Head, visible};
 use super::param::PARAM_PREFIX;
 
 /// What a page may send; `Mcp-Param-*` besides.
@@ -38,17 +38,13 @@ pub const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Whether this is a preflight: an `OPTIONS` request that announces another.
 #[must_use]
-pub fn is_preflight(parts: &Parts) -> bool {
-    parts.method == ::http::Method::OPTIONS
-        && parts.headers.contains_key(header::ORIGIN)
-        && parts
-            .headers
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+pub fn is_preflight(head: &Head<'_>) -> bool {
+    *head.method() == ::http::Method::OPTIONS && head.has_origin() && head.announces
 }
 
 /// Answers a preflight of an allowed origin. `methods` is the list for `Access-Control-Allow-Methods`.
 #[must_use]
-pub fn preflight(parts: &Parts, origin: &str, methods: &'static str) -> Response<Bytes> {
+pub fn preflight(head: &Head<'_>, origin: &str, methods: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -58,7 +54,7 @@ pub fn preflight(parts: &Parts, origin: &str, methods: &'static str) -> Response
         HeaderValue::from_static(methods),
     );
     let mut allowed = REQUEST_HEADERS.join(", ");
-    for name in requested_params(&parts.headers).take(MAX_PARAMS) {
+    for name in requested_params(head).take(MAX_PARAMS) {
         allowed.push_str(", ");
         allowed.push_str(name.as_str());
     }
@@ -76,11 +72,10 @@ pub fn preflight(parts: &Parts, origin: &str, methods: &'static str) -> Response
     response
 }
 
-fn requested_params(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
-    headers
-        .get_all(header::ACCESS_CONTROL_REQUEST_HEADERS)
+fn requested_params(head: &Head<'_>) -> impl Iterator<Item = HeaderName> {
+    head.announced
         .iter()
-        .filter_map(|value| value.to_str().ok())
+        .filter_map(|value| visible(value))
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .filter(|name| name.as_str().starts_with(PARAM_PREFIX))
@@ -116,8 +111,9 @@ mod tests {
             .unwrap()
             .into_parts()
             .0;
-        assert!(is_preflight(&parts));
-        let response = preflight(&parts, "http://localhost:6274", "POST");
+        let head = Head::of(&parts);
+        assert!(is_preflight(&head));
+        let response = preflight(&head, "http://localhost:6274", "POST");
         assert_eq!(response.status(), 204);
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(

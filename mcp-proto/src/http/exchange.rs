@@ -355,6 +355,11 @@ impl Exchange<Draining> {
         self.state.answer.head.take()
     }
 
+    /// Everything that is left to send, for a driver that has an outbox of its own ([`Outbox::append`]).
+    pub const fn rest(&mut self) -> &mut Outbox {
+        &mut self.state.answer.out
+    }
+
     /// What there is to send next, in the pieces in which it was made unless it is a stream; `None` is the end.
     pub fn take_data(&mut self) -> Option<Bytes> {
         self.state.answer.out.take_part()

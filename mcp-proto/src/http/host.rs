@@ -11,8 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use ::http::request::Parts;
-use ::http::{HeaderMap, header};
+use super::head::Head;
 
 /// A host name or address as it is compared: lower case, addresses in their value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,47 +183,43 @@ impl core::error::Error for InvalidAuthority {}
 /// authority of the target (HTTP/2 `:authority`, absolute form) and the `Host` header, which may be
 /// there once. A request that names none is refused, unless nothing is checked.
 #[must_use]
-pub fn host_allowed(allowed: &AllowedHosts, parts: &Parts) -> bool {
+pub fn host_allowed(allowed: &AllowedHosts, head: &Head<'_>) -> bool {
     if matches!(allowed, AllowedHosts::Any) {
         return true;
     }
-    let target = parts
-        .uri
-        .authority()
-        .map(|authority| Authority::parse(authority.as_str()));
-    let given = match only(&parts.headers, header::HOST) {
-        Field::Absent => None,
-        Field::One(text) => Some(Authority::parse(text)),
-        Field::Bad => return false,
+    let Ok(given) = head.host.only() else {
+        return false;
     };
-    let passes = |place: &Option<Option<Authority>>| match place {
-        None => true,
-        Some(None) => false,
-        Some(Some(authority)) => allowed.allows(authority),
+    let passes = |place: Option<&str>| {
+        place.is_none_or(|text| {
+            is_usual(text)
+                || Authority::parse(text).is_some_and(|authority| allowed.allows(&authority))
+        })
     };
-    (target.is_some() || given.is_some()) && passes(&target) && passes(&given)
+    let target = head.authority();
+    (target.is_some() || given.is_some()) && passes(target) && passes(given)
 }
 
-/// A header that must not repeat and must be visible ASCII.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field<'a> {
-    Absent,
-    One(&'a str),
-    Bad,
-}
-
-pub(super) fn only(headers: &HeaderMap, name: header::HeaderName) -> Field<'_> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Field::Absent,
-        (Some(value), None) => value.to_str().map_or(Field::Bad, Field::One),
-        (Some(_), Some(_)) => Field::Bad,
-    }
+/// Whether this is loopback as nearly every local client spells it, which is found out without taking it apart.
+fn is_usual(text: &str) -> bool {
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
+        text.strip_prefix(host).is_some_and(|rest| {
+            rest.is_empty()
+                || rest
+                    .strip_prefix(':')
+                    .is_some_and(|text| port(text).is_some())
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::http::request::Parts;
+
+    fn host_allowed(allowed: &AllowedHosts, parts: &Parts) -> bool {
+        super::host_allowed(allowed, &Head::of(parts))
+    }
 
     fn parts(uri: &str, hosts: &[&str]) -> Parts {
         let mut request = ::http::Request::post(uri);

@@ -11,11 +11,10 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use mcp_types::Revision;
 
-use super::fields::{Fields, Once};
-use super::param::PARAM_PREFIX;
+use super::head::{Head, Once};
 use super::sentinel;
 use crate::error::{HEADER_MISMATCH, WireError};
 use crate::json::Inbound;
@@ -44,7 +43,7 @@ impl Given {
         match field {
             Once::Absent => Self::Absent,
             Once::Given(value) => {
-                let value = value.as_bytes().trim_ascii();
+                let value = value.trim_ascii();
                 known(value).map_or_else(|| Self::Value(value.into()), Self::Known)
             }
             Once::Repeated => Self::Repeated,
@@ -84,29 +83,19 @@ pub struct MirrorHead {
 impl MirrorHead {
     /// Keeps what the body has to confirm.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        Self::found(&Fields::of(headers), headers)
-    }
-
-    /// The same of a head that was looked through.
-    pub(super) fn found(fields: &Fields<'_>, headers: &HeaderMap) -> Self {
-        let version = match Given::of(fields.version, known_version) {
+    pub fn of(head: &Head<'_>) -> Self {
+        let version = match Given::of(head.version, known_version) {
             Given::Absent => None,
             Given::Known(version) => Some(Cow::Borrowed(version)),
             Given::Value(value) => Some(String::from_utf8_lossy(&value).into_owned().into()),
             // No revision has a comma: equal to nothing, known to nobody.
             Given::Repeated => Some(Cow::Borrowed("repeated, repeated")),
         };
-        let params = if fields.has_params {
-            params(headers)
-        } else {
-            HeaderMap::new()
-        };
         Self {
             version,
-            method: Given::of(fields.method, known_method),
-            name: Given::of(fields.name, |_| None),
-            params,
+            method: Given::of(head.mcp_method, known_method),
+            name: Given::of(head.mcp_name, |_| None),
+            params: params(head),
         }
     }
 
@@ -118,15 +107,16 @@ impl MirrorHead {
 }
 
 /// A copy of the `Mcp-Param-*` headers.
-fn params(headers: &HeaderMap) -> HeaderMap {
-    headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
-        .filter_map(|(name, value)| {
-            let copy = ::http::HeaderValue::from_bytes(value.as_bytes()).ok()?;
-            Some((name.clone(), copy))
-        })
-        .collect()
+fn params(head: &Head<'_>) -> HeaderMap {
+    let mut params = HeaderMap::new();
+    for (name, value) in &head.params {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            params.append(name, value);
+        }
+    }
+    params
 }
 
 impl Mirrors for MirrorHead {
@@ -203,15 +193,11 @@ mod tests {
     }
 
     fn head(headers: &[(&str, &str)]) -> MirrorHead {
-        let mut map = HeaderMap::new();
+        let mut head = Head::new(&::http::Method::POST, "/mcp");
         for (name, value) in headers {
-            let name = ::http::HeaderName::try_from(*name).unwrap();
-            map.append(
-                name,
-                ::http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            );
+            head.field(name.as_bytes(), value.as_bytes());
         }
-        MirrorHead::of(&map)
+        MirrorHead::of(&head)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Streamable HTTP without I/O: pure judgements of a request head, and the answer as a typestate.
 //!
 //! Owns what the specification says about HTTP, over the types of the `http` crate. Must never know
-//! a socket, a runtime or a server library: a driver turns its requests into [`::http::request::Parts`]
+//! a socket, a runtime or a server library: a driver turns its requests into [`Head`](head::Head)s
 //! and chunks, and writes the head and chunks that come back.
 //!
 //! ```text
@@ -14,7 +14,7 @@ pub mod admit;
 pub mod cors;
 mod decimal;
 pub mod exchange;
-mod fields;
+pub mod head;
 pub mod host;
 pub mod mirror;
 pub mod origin;

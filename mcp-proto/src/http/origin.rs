@@ -7,9 +7,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use ::http::{HeaderMap, header};
-
-use super::host::{Authority, Field, HostName, InvalidAuthority, only};
+use super::head::Head;
+use super::host::{Authority, HostName, InvalidAuthority};
 
 /// A parsed origin with its effective port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,16 +103,16 @@ impl AllowedOrigins {
 /// [`Forbidden`] when the origin is repeated, malformed, `null` or not allowed.
 pub fn origin_of<'a>(
     allowed: &AllowedOrigins,
-    headers: &'a HeaderMap,
+    head: &Head<'a>,
 ) -> Result<Option<&'a str>, Forbidden> {
-    match only(headers, header::ORIGIN) {
-        Field::Absent => Ok(None),
-        Field::One("null") if matches!(allowed, AllowedOrigins::Any) => Ok(Some("null")),
-        Field::One(text) => match Origin::parse(text) {
+    match head.origin.only() {
+        Ok(None) => Ok(None),
+        Ok(Some("null")) if matches!(allowed, AllowedOrigins::Any) => Ok(Some("null")),
+        Ok(Some(text)) => match Origin::parse(text) {
             Some(origin) if allowed.allows(&origin) => Ok(Some(text)),
             _ => Err(Forbidden),
         },
-        Field::Bad => Err(Forbidden),
+        Err(()) => Err(Forbidden),
     }
 }
 
@@ -135,11 +134,11 @@ mod tests {
     use alloc::vec;
 
     fn judge(allowed: &AllowedOrigins, origins: &[&str]) -> bool {
-        let mut headers = HeaderMap::new();
+        let mut head = Head::new(&::http::Method::POST, "/mcp");
         for origin in origins {
-            headers.append(header::ORIGIN, origin.parse().unwrap());
+            head.field(b"origin", origin.as_bytes());
         }
-        origin_of(allowed, &headers).is_ok()
+        origin_of(allowed, &head).is_ok()
     }
 
     #[test]

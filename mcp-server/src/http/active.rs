@@ -13,9 +13,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use mcp_proto::context::CallContext;
 use mcp_proto::error::WireError;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
 use mcp_proto::http::status::{Origin, status_for};
+use mcp_proto::id::WireId;
 use mcp_proto::json::write;
 use mcp_proto::judge::Era;
 use mcp_proto::outbox::Outbox;
@@ -26,7 +28,15 @@ use mcp_types::Json;
 use super::detached;
 use super::gauge::Permit;
 use super::lane::{Lane, LaneSink};
+use crate::Service;
 use crate::call::{Finish, Running};
+
+/// A call that was let in and started.
+pub(super) struct Started {
+    pub(super) call: Running,
+    /// Its place at the endpoint.
+    pub(super) permit: Permit,
+}
 
 /// A call that runs.
 pub(super) struct Active {
@@ -46,11 +56,11 @@ pub(super) enum Over {
 }
 
 impl Active {
-    pub(super) const fn new(running: Running, lane: Lane, permit: Permit) -> Self {
+    pub(super) fn new(started: Started, lane: Lane) -> Self {
         Self {
-            running,
+            running: started.call,
             lane,
-            permit: Some(permit),
+            permit: Some(started.permit),
         }
     }
 
@@ -107,31 +117,22 @@ impl Active {
     ) -> Option<Exchange<Draining>> {
         let lane = &self.lane;
         lane.withdraw_all(now, exchange.as_mut());
-        let finish = within(finish, lane.shared.service.config().limits().max_frame_out);
+        let service = &lane.shared.service;
         match exchange {
-            None => {
-                lane.emit_last(now, None, |out| write_finish(lane, finish, out));
-                None
-            }
-            Some(mut exchange) if exchange.is_stream() => {
-                lane.emit_last(now, Some(&mut exchange), |out| {
-                    write_finish(lane, finish, out)
+            Some(exchange) if !exchange.is_stream() => Some(conclude(
+                service,
+                &lane.id,
+                &lane.context,
+                now,
+                exchange,
+                finish,
+            )),
+            mut exchange => {
+                let finish = within(finish, service.config().limits().max_frame_out);
+                lane.emit_last(now, exchange.as_mut(), |out| {
+                    write_finish(service, &lane.id, &lane.context, finish, out);
                 });
-                Some(exchange.end(now))
-            }
-            Some(exchange) => {
-                let era = if lane.context.is_modern() {
-                    Era::Modern
-                } else {
-                    Era::Legacy
-                };
-                let code = if let Finish::Fail(error) = &finish {
-                    Some(error.code)
-                } else {
-                    None
-                };
-                let status = status_for(Origin::Handled(era), code);
-                Some(exchange.finish(now, status, |out| write_finish(lane, finish, out)))
+                exchange.map(|exchange| exchange.end(now))
             }
         }
     }
@@ -151,7 +152,13 @@ impl Active {
             Poll::Ready(Over::Finished(finish)) => {
                 self.lane.withdraw_all(now.instant, Some(exchange));
                 let mut out = Outbox::new(usize::MAX);
-                write_finish(&self.lane, within(finish, room), &mut out);
+                let Lane {
+                    shared,
+                    id,
+                    context,
+                    ..
+                } = &self.lane;
+                write_finish(&shared.service, id, context, within(finish, room), &mut out);
                 if out.len() > room {
                     out.clear();
                     write::write_error(&mut out, Some(&self.lane.id), &too_long());
@@ -170,7 +177,39 @@ impl Active {
     }
 }
 
-fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
+/// Answers with the outcome of a call whose exchange is no stream yet.
+pub(super) fn conclude(
+    service: &Service,
+    id: &WireId,
+    context: &CallContext,
+    now: Instant,
+    exchange: Exchange<Open>,
+    finish: Finish,
+) -> Exchange<Draining> {
+    let finish = within(finish, service.config().limits().max_frame_out);
+    let era = if context.is_modern() {
+        Era::Modern
+    } else {
+        Era::Legacy
+    };
+    let code = if let Finish::Fail(error) = &finish {
+        Some(error.code)
+    } else {
+        None
+    };
+    let status = status_for(Origin::Handled(era), code);
+    exchange.finish(now, status, |out| {
+        write_finish(service, id, context, finish, out)
+    })
+}
+
+fn write_finish(
+    service: &Service,
+    id: &WireId,
+    context: &CallContext,
+    finish: Finish,
+    out: &mut Outbox,
+) {
     match finish {
         Finish::Reply {
             body,
@@ -185,15 +224,9 @@ fn write_finish(lane: &Lane, finish: Finish, out: &mut Outbox) {
                 kind,
                 cache,
             };
-            reply.write(
-                out,
-                &lane.id,
-                lane.context.method,
-                lane.context.revision,
-                lane.shared.service.config(),
-            );
+            reply.write(out, id, context.method, context.revision, service.config());
         }
-        Finish::Fail(error) => write::write_error(out, Some(&lane.id), &error),
+        Finish::Fail(error) => write::write_error(out, Some(id), &error),
     }
 }
 

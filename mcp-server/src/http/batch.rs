@@ -24,7 +24,7 @@ use mcp_types::Revision;
 
 use super::active::Active;
 use super::call::State;
-use super::lane::Lane;
+use super::lane::{self, Lane};
 use super::legacy::{JUDGED, Step, no_session};
 use super::posted::{Answer, CLOSING, Reading};
 use super::shared::NoSession;
@@ -236,11 +236,14 @@ impl Reading {
                 );
                 Ok(Err(out.take_bytes()))
             }
-            Step::Run(context) => {
-                let lane = Lane::new(Arc::clone(&self.shared), id, context, Some(token.clone()))
-                    .in_batch();
-                let active = self.start(now, inbound.clone(), lane, self.extensions.clone());
-                active.map(Ok).map_err(|refusal| refusal.error)
+            Step::Run(mut context) => {
+                let own = lane::own(&mut context);
+                let inbound = Arc::new(inbound.clone());
+                let extensions = self.extensions.clone();
+                let started = self.start(now, inbound, context, Some(token), extensions);
+                let started = started.map_err(|refusal| refusal.error)?;
+                let lane = Lane::new(Arc::clone(&self.shared), id, own, Some(token.clone()));
+                Ok(Ok(Active::new(started, lane.in_batch())))
             }
         }
     }

@@ -19,6 +19,7 @@ use mcp_proto::http::admit::too_large;
 use mcp_proto::http::cors;
 use mcp_proto::http::exchange::{Draining, Exchange, Open};
 use mcp_proto::http::outline::Outline;
+use mcp_proto::outbox::Outbox;
 use mcp_proto::time::{Instant, Now};
 
 use super::active::Connected;
@@ -150,6 +151,14 @@ impl HttpCall {
         }
         head.decorate(self.origin.as_deref());
         Poll::Ready(head)
+    }
+
+    /// All of the response's body, once nothing more will be added to it; what is taken from it is sent.
+    pub fn rest(&mut self) -> Option<&mut Outbox> {
+        match &mut self.state {
+            State::Draining(exchange) => Some(exchange.rest()),
+            _ => None,
+        }
     }
 
     /// The next piece of the response's body; `None` is its end. Drives the call.

@@ -81,16 +81,6 @@ impl Lane {
         self.session.is_some()
     }
 
-    /// The way to the client once the call is over, where there is something to tell it then.
-    pub(super) fn later(&self) -> Option<Arc<dyn Later>> {
-        let token = self
-            .session
-            .clone()
-            .filter(|_| later::concerns(&self.context))?;
-        let shared = Arc::downgrade(&self.shared);
-        Some(Arc::new(SessionLater { shared, token }))
-    }
-
     /// Enters a legacy call into its session, so that it can be cancelled, answered and resumed.
     /// A modern call has nothing to enter.
     pub(super) fn attach(
@@ -290,6 +280,25 @@ impl Drop for Lane {
             reader.into_iter().for_each(Waker::wake);
         }
     }
+}
+
+/// A copy of what is known about a call, for its lane: without the client's words about itself, which are a slice of the body.
+pub(super) fn own(context: &mut CallContext) -> CallContext {
+    let client_info = context.client_info.take();
+    let own = context.clone();
+    context.client_info = client_info;
+    own
+}
+
+/// The way to the client once a call is over, where there is something to tell it then.
+pub(super) fn later(
+    shared: &Arc<Shared>,
+    session: Option<&SessionToken>,
+    context: &CallContext,
+) -> Option<Arc<dyn Later>> {
+    let token = session.filter(|_| later::concerns(context))?.clone();
+    let shared = Arc::downgrade(shared);
+    Some(Arc::new(SessionLater { shared, token }))
 }
 
 /// The way to a session's own stream.

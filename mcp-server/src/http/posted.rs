@@ -22,9 +22,9 @@ use mcp_proto::server::Filter;
 use mcp_proto::time::Now;
 use mcp_types::Revision;
 
-use super::active::{Active, Connected};
+use super::active::{Active, Connected, Started, conclude};
 use super::call::State;
-use super::lane::Lane;
+use super::lane::{self, Lane};
 use super::pair::inbox::Inbox;
 use super::shared::Shared;
 use super::subscriber::Subscriber;
@@ -147,7 +147,7 @@ impl Refusal {
 /// What is needed to answer one request.
 pub(super) struct Asked {
     pub(super) id: WireId,
-    pub(super) inbound: Inbound,
+    pub(super) inbound: Arc<Inbound>,
     pub(super) exchange: Exchange<Open>,
 }
 
@@ -238,7 +238,7 @@ impl Reading {
                 };
                 let asked = Asked {
                     id,
-                    inbound,
+                    inbound: Arc::new(inbound),
                     exchange,
                 };
                 if self.shared.closing.has_rung() {
@@ -366,7 +366,7 @@ impl Reading {
         mut self: Box<Self>,
         now: Now,
         asked: Asked,
-        context: CallContext,
+        mut context: CallContext,
         session: Option<SessionToken>,
     ) -> Answer {
         let extensions = core::mem::take(&mut self.extensions);
@@ -375,13 +375,20 @@ impl Reading {
             inbound,
             exchange,
         } = asked;
-        let lane = Lane::new(Arc::clone(&self.shared), id.clone(), context, session);
-        match self.start(now, inbound, lane, extensions) {
-            Ok(active) => {
-                Answer::from_state(State::Running(Box::new(Connected::new(active, exchange))))
-            }
-            Err(refusal) => refusal.answer(now, &id, exchange),
+        let own = lane::own(&mut context);
+        let started = self.start(now, inbound, context, session.as_ref(), extensions);
+        let mut running = match started {
+            Ok(running) => running,
+            Err(refusal) => return refusal.answer(now, &id, exchange),
+        };
+        if let Some(finish) = running.call.take_finish() {
+            let service = &self.shared.service;
+            let answered = conclude(service, &id, &own, now.instant, exchange, finish);
+            return Answer::from_state(State::Draining(answered));
         }
+        let lane = Lane::new(Arc::clone(&self.shared), id, own, session);
+        let active = Active::new(running, lane);
+        Answer::from_state(State::Running(Box::new(Connected::new(active, exchange))))
     }
 
     /// Whether the caller may use what the request names.
@@ -395,34 +402,31 @@ impl Reading {
         })
     }
 
-    /// Starts a call. Nothing is polled yet.
+    /// Starts a call: a handler that is a plain `fn` runs in here, a future is not polled yet.
     pub(super) fn start(
         &self,
         now: Now,
-        inbound: Inbound,
-        mut lane: Lane,
+        inbound: Arc<Inbound>,
+        context: CallContext,
+        session: Option<&SessionToken>,
         extensions: Extensions,
-    ) -> Result<Active, Refusal> {
+    ) -> Result<Started, Refusal> {
         let shared = &self.shared;
         self.authorize(&inbound)?;
         let Some(permit) = shared.calls.enter() else {
             let error = judge::overloaded("too many requests are running");
             return Err(Refusal::new(Origin::Overload, error));
         };
-        // A slice of the body, which the lane has no use for.
-        let client_info = lane.context.client_info.take();
-        let mut context = lane.context.clone();
-        context.client_info = client_info;
         let start = CallStart {
             inbound,
+            later: lane::later(shared, session, &context),
             context,
             principal: self.principal.clone(),
             extensions: Some(extensions),
             sealer: Arc::clone(&shared.sealer),
-            later: lane.later(),
         };
-        let running = Running::start(&shared.service, &shared.runtime, now, start);
-        Ok(Active::new(running, lane, permit))
+        let call = Running::start(&shared.service, &shared.runtime, now, start);
+        Ok(Started { call, permit })
     }
 
     /// No notification of a client is defined for this transport; unknown ones are taken and mean nothing.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
+use mcp_proto::http::head::Head;
 
 use super::server::HttpServer;
 
@@ -18,14 +19,15 @@ const METADATA: &str = "/.well-known/oauth-protected-resource";
 ///
 /// ```
 /// use std::sync::Arc;
-/// use http::{HeaderMap, Method};
+/// use http::Method;
 /// use mcp_server::http::{HttpOptions, HttpServer, Route, Routes};
+/// use mcp_server::proto::http::head::Head;
 /// use mcp_server::{InPlace, Server};
 ///
 /// let service = Server::new("demo", "1.0.0").build().unwrap();
 /// let server = HttpServer::new(service, HttpOptions::default(), Arc::new(InPlace), [7; 32]);
 /// let routes = Routes::new(server, "/mcp");
-/// let to = |path| routes.route(&Method::GET, path, &HeaderMap::new());
+/// let to = |path| routes.route(&Head::new(&Method::GET, path));
 /// assert!(matches!(to("/mcp"), Route::Endpoint));
 /// assert!(matches!(to("/livez"), Route::Respond(response) if response.status() == 200));
 /// ```
@@ -70,9 +72,10 @@ impl Routes {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Finds the place of a request by its head. `path` is that of the target, without query.
+    /// Finds the place of a request by its head.
     #[must_use]
-    pub fn route(&self, method: &Method, path: &str, headers: &HeaderMap) -> Route {
+    pub fn route(&self, head: &Head<'_>) -> Route {
+        let path = head.path();
         if path == self.path || self.server.has_http_sse_at(path) {
             return Route::Endpoint;
         }
@@ -83,12 +86,12 @@ impl Routes {
             _ => None,
         };
         if let Some(status) = probe {
-            return Route::Respond(probed(method, status));
+            return Route::Respond(probed(head.method(), status));
         }
         // Both places: the bare one, and the one with the endpoint's path appended.
         if let Some(rest) = path.strip_prefix(METADATA)
             && (rest.is_empty() || rest == self.path)
-            && let Some(response) = self.server.protected_resource_metadata(method, headers)
+            && let Some(response) = self.server.protected_resource_metadata(head)
         {
             return Route::Respond(response);
         }
@@ -140,7 +143,7 @@ mod tests {
     }
 
     fn status(routes: &Routes, method: Method, path: &str) -> u16 {
-        match routes.route(&method, path, &HeaderMap::new()) {
+        match routes.route(&Head::new(&method, path)) {
             Route::Endpoint => 0,
             Route::Respond(response) => response.status().as_u16(),
         }

@@ -10,9 +10,10 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{Extensions, HeaderValue, Method, Response, StatusCode, header};
 use mcp_proto::http::admit::{self, Verdict, not_allowed, refuse};
 use mcp_proto::http::cors;
+use mcp_proto::http::head::Head;
 use mcp_proto::time::Now;
 
 use super::call::HttpCall;
@@ -72,7 +73,7 @@ impl HttpServer {
     /// # Errors
     /// The response to send instead of [`begin`](Self::begin).
     pub async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>, Response<Bytes>> {
-        let origin = admit::guard(&self.shared.rules, parts)
+        let origin = admit::guard(&self.shared.rules, &Head::of(parts))
             .map_err(|response| decorated(*response, None))?;
         match &self.shared.options.authenticator {
             None => Ok(None),
@@ -98,19 +99,25 @@ impl HttpServer {
     /// [`authenticate`](Self::authenticate) returned; without one, a [`Principal`] among the request's
     /// extensions counts, which a layer in front may have put there.
     pub fn begin(&self, now: Now, mut parts: Parts, principal: Option<Principal>) -> Begin {
-        self.begin_with(now, &mut parts, principal)
+        let extensions = core::mem::take(&mut parts.extensions);
+        self.begin_with(now, &Head::of(&parts), principal, extensions)
     }
 
-    /// Like [`begin`](Self::begin), for a caller that uses the memory of the parts again. Takes their extensions and
-    /// leaves the rest as it was.
-    pub fn begin_with(&self, now: Now, parts: &mut Parts, principal: Option<Principal>) -> Begin {
+    /// Like [`begin`](Self::begin), for a caller that reads heads itself. `extensions` are for the handlers.
+    pub fn begin_with(
+        &self,
+        now: Now,
+        head: &Head<'_>,
+        principal: Option<Principal>,
+        extensions: Extensions,
+    ) -> Begin {
         let shared = &self.shared;
         shared.tick(now);
-        let origin = match admit::guard(&shared.rules, parts) {
+        let origin = match admit::guard(&shared.rules, head) {
             Ok(origin) => origin.map(Box::from),
             Err(response) => return Begin::Respond(decorated(*response, None)),
         };
-        match self.judged(now, parts, principal, &origin) {
+        match self.judged(now, head, principal, extensions, &origin) {
             Ok(call) => Begin::Read(call),
             Err(response) => Begin::Respond(decorated(*response, origin.as_deref())),
         }
@@ -119,34 +126,33 @@ impl HttpServer {
     fn judged(
         &self,
         now: Now,
-        parts: &mut Parts,
+        head: &Head<'_>,
         principal: Option<Principal>,
+        extensions: Extensions,
         origin: &Option<Box<str>>,
     ) -> Result<HttpCall, Box<Response<Bytes>>> {
         let shared = &self.shared;
         let principal = principal
             .map(Arc::new)
-            .or_else(|| parts.extensions.get::<Arc<Principal>>().cloned());
-        let principal =
-            principal.or_else(|| parts.extensions.get::<Principal>().cloned().map(Arc::new));
+            .or_else(|| extensions.get::<Arc<Principal>>().cloned());
+        let principal = principal.or_else(|| extensions.get::<Principal>().cloned().map(Arc::new));
         if principal.is_none() && self.has_authenticator() {
             // The driver forgot to ask: nobody gets in by that.
             return Err(Box::new(shared.denial(&Denied::Missing)));
         }
         let origin = origin.clone();
         if let Some(pair) = &shared.pair
-            && let Some(place) = pair.place(parts.uri.path())
+            && let Some(place) = pair.place(head.path())
         {
-            let taken = pair.admit(shared, now, place, parts, principal)?;
+            let taken = pair.admit(shared, now, place, head, principal, extensions)?;
             return Ok(match taken {
                 Taken::Stream(stream) => HttpCall::pair(Arc::clone(shared), origin, stream),
                 Taken::Message(reading) => HttpCall::reading(Arc::clone(shared), origin, *reading),
             });
         }
-        match admit::admit(&shared.rules, parts) {
+        match admit::admit(&shared.rules, head) {
             Verdict::Respond(response) => Err(Box::new(response)),
             Verdict::Read(head) => {
-                let extensions = core::mem::take(&mut parts.extensions);
                 let reading = Reading::new(Arc::clone(shared), head, principal, extensions);
                 Ok(HttpCall::reading(Arc::clone(shared), origin, reading))
             }
@@ -208,19 +214,16 @@ impl HttpServer {
     /// The protected-resource metadata (RFC 9728) for a request to one of its well-known URIs, which are
     /// open to everybody; `None` when none is configured.
     #[must_use]
-    pub fn protected_resource_metadata(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Option<Response<Bytes>> {
+    pub fn protected_resource_metadata(&self, head: &Head<'_>) -> Option<Response<Bytes>> {
         let document = self.shared.document.clone()?;
+        let method = head.method();
         let mut response = match *method {
             Method::GET | Method::HEAD => Response::new(document),
             Method::OPTIONS => Response::new(Bytes::new()),
             _ => not_allowed("GET, HEAD, OPTIONS", "the metadata can only be read"),
         };
         let answer = response.headers_mut();
-        if method == Method::OPTIONS {
+        if *method == Method::OPTIONS {
             answer.insert(
                 header::ACCESS_CONTROL_ALLOW_METHODS,
                 HeaderValue::from_static("GET"),
@@ -239,7 +242,7 @@ impl HttpServer {
                 HeaderValue::from_static("public, max-age=3600"),
             );
         }
-        if headers.contains_key(header::ORIGIN) {
+        if head.has_origin() {
             // A public document without credentials: any page may read it.
             answer.insert(
                 header::ACCESS_CONTROL_ALLOW_ORIGIN,

@@ -28,12 +28,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Extensions, Method, Response, StatusCode};
 use mcp_proto::config::ServerConfig;
 use mcp_proto::entropy::Entropy;
-use mcp_proto::http::accept::accepts;
 use mcp_proto::http::admit::{self, Verdict, not_allowed, refuse};
+use mcp_proto::http::head::Head;
 use mcp_proto::seal::{KeyRing, from_text, to_text};
 use mcp_proto::time::Now;
 
@@ -114,12 +113,13 @@ impl Pair {
         shared: &Arc<Shared>,
         now: Now,
         place: Place,
-        parts: &mut Parts,
+        head: &Head<'_>,
         principal: Option<Arc<Principal>>,
+        extensions: Extensions,
     ) -> Result<Taken, Box<Response<Bytes>>> {
-        match (place, &parts.method) {
+        match (place, head.method()) {
             (Place::Stream, &Method::GET) => {
-                let opened = self.open(shared, now, parts, principal)?;
+                let opened = self.open(shared, now, head, principal)?;
                 Ok(Taken::Stream(Box::new(opened)))
             }
             // Also what a client gets that tries the newer transport first, and then knows what to do.
@@ -128,14 +128,13 @@ impl Pair {
                 "this is the stream of HTTP+SSE, which is opened with GET; it says where to POST to",
             ))),
             (Place::Messages, &Method::POST) => {
-                let head = match admit::admit(&shared.rules, parts) {
-                    Verdict::Read(head) => head,
+                let posted = match admit::admit(&shared.rules, head) {
+                    Verdict::Read(posted) => posted,
                     Verdict::Respond(response) => return Err(Box::new(response)),
                     Verdict::Listen(_) | Verdict::Terminate(_) => return Err(Box::new(gone())),
                 };
-                let inbox = self.find(parts, principal.as_deref())?;
-                let extensions: Extensions = core::mem::take(&mut parts.extensions);
-                let reading = Reading::new(Arc::clone(shared), head, principal, extensions);
+                let inbox = self.find(head, principal.as_deref())?;
+                let reading = Reading::new(Arc::clone(shared), posted, principal, extensions);
                 Ok(Taken::Message(Box::new(reading.into_inbox(inbox))))
             }
             (Place::Messages, _) => Err(Box::new(not_allowed(
@@ -149,10 +148,10 @@ impl Pair {
         &self,
         shared: &Arc<Shared>,
         now: Now,
-        parts: &Parts,
+        head: &Head<'_>,
         principal: Option<Arc<Principal>>,
     ) -> Result<PairStream, Box<Response<Bytes>>> {
-        if !accepts(&parts.headers).stream {
+        if !head.accepts().stream {
             return Err(Box::new(refuse(
                 StatusCode::NOT_ACCEPTABLE,
                 "Accept must list text/event-stream",
@@ -193,11 +192,10 @@ impl Pair {
     /// The stream that a POST names, if it is open and this principal's.
     fn find(
         &self,
-        parts: &Parts,
+        head: &Head<'_>,
         principal: Option<&Principal>,
     ) -> Result<Arc<Inbox>, Box<Response<Bytes>>> {
-        let mut ids = parts
-            .uri
+        let mut ids = head
             .query()
             .unwrap_or_default()
             .split('&')

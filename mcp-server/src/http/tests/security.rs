@@ -1,5 +1,7 @@
 //! Who gets in: hosts, origins, tokens, scopes, and how little an attacker can leave behind.
 
+use mcp_proto::http::head::Head;
+
 use super::*;
 use crate::{ProtectedResource, StaticBearer};
 
@@ -192,7 +194,7 @@ fn tokens_decide_before_the_body_is_read() {
     assert_eq!(bench.send(Method::POST, &[JSON], "{}").status(), 401);
     let metadata = bench
         .server
-        .protected_resource_metadata(&Method::GET, &http::HeaderMap::new())
+        .protected_resource_metadata(&Head::new(&Method::GET, "/"))
         .unwrap();
     assert!(
         std::str::from_utf8(metadata.body())
