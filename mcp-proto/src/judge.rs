@@ -75,9 +75,10 @@ pub fn modern(
     mirrors: Option<&dyn Mirrors>,
 ) -> Result<CallContext, WireError> {
     let envelope = &inbound.envelope;
+    let capabilities = inbound.text(envelope.meta_capabilities);
     let (Some(version), true) = (
         inbound.string(envelope.meta_version),
-        is_object(inbound.text(envelope.meta_capabilities)),
+        is_object(capabilities),
     ) else {
         return Err(missing_meta(config, inbound));
     };
@@ -113,7 +114,7 @@ pub fn modern(
         return Err(method_not_found(inbound));
     }
     let mut context = CallContext::new(envelope.method, revision);
-    context.features = ClientFeatures::from_json(inbound.text(envelope.meta_capabilities));
+    context.features = ClientFeatures::from_json(capabilities);
     let info = envelope.meta_client_info;
     context.client_info = info.is_some().then(|| inbound.shared(info));
     context.progress_token = progress_token(config, inbound)?;

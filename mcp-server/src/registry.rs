@@ -3,7 +3,6 @@
 //! Owns lookup, order (that of registration) and the cached bytes of lists. Must never change in place: adding and removing make a
 //! new [`Shelf`], and whoever still holds the old one goes on with it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -21,6 +20,10 @@ pub(crate) trait Entry: Clone {
     const KIND: ListKind;
     fn key(&self) -> &str;
     fn scopes(&self) -> &[String];
+    /// Whether HTTP clients repeat some of its arguments in headers.
+    fn is_mirrored(&self) -> bool {
+        false
+    }
     /// The definition for one revision.
     fn encode(&self, revision: Revision) -> Vec<u8>;
 }
@@ -34,6 +37,10 @@ impl Entry for Tool {
 
     fn scopes(&self) -> &[String] {
         &self.inner.scopes
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.inner.headers.is_some()
     }
 
     fn encode(&self, revision: Revision) -> Vec<u8> {
@@ -158,10 +165,13 @@ impl Viewer<'_> {
 #[derive(Debug)]
 pub(crate) struct Shelf<T> {
     entries: Vec<T>,
-    index: HashMap<String, usize>,
+    /// Positions of the entries, by their keys.
+    index: Vec<usize>,
     fingerprint: u64,
     /// Some entry is not for everybody, so the list depends on the caller.
     pub(crate) filtered: bool,
+    /// Some entry has arguments that HTTP clients repeat in headers.
+    pub(crate) mirrored: bool,
     /// By position of the revision in [`Revision::ALL`].
     encoded: [OnceLock<Encoded>; Revision::ALL.len()],
 }
@@ -181,14 +191,17 @@ pub(crate) struct BadCursor;
 impl<T: Entry> Shelf<T> {
     /// The names must be distinct; of two alike, the later wins the lookup.
     pub(crate) fn new(entries: Vec<T>) -> Self {
-        let mut index = HashMap::with_capacity(entries.len());
+        let mut index: Vec<usize> = (0..entries.len()).rev().collect();
+        // Of two alike, the later one stays before the other.
+        index.sort_by_key(|position| entries[*position].key());
+        index.dedup_by_key(|position| entries[*position].key());
         let mut fingerprint = Fingerprint::new();
-        for (position, entry) in entries.iter().enumerate() {
-            index.insert(entry.key().to_owned(), position);
+        for entry in &entries {
             fingerprint.write(entry.key().as_bytes());
         }
         Self {
             filtered: entries.iter().any(|entry| !entry.scopes().is_empty()),
+            mirrored: entries.iter().any(Entry::is_mirrored),
             fingerprint: fingerprint.finish(),
             index,
             entries,
@@ -197,7 +210,10 @@ impl<T: Entry> Shelf<T> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&T> {
-        self.index.get(key).map(|position| &self.entries[*position])
+        let found = self
+            .index
+            .binary_search_by(|position| self.entries[*position].key().cmp(key));
+        found.ok().map(|at| &self.entries[self.index[at]])
     }
 
     pub(crate) fn entries(&self) -> &[T] {
@@ -206,7 +222,7 @@ impl<T: Entry> Shelf<T> {
 
     /// With one more; `None` if the name is taken.
     pub(crate) fn with(&self, entry: T) -> Option<Self> {
-        if self.index.contains_key(entry.key()) {
+        if self.get(entry.key()).is_some() {
             return None;
         }
         Some(Self::new(
@@ -216,7 +232,7 @@ impl<T: Entry> Shelf<T> {
 
     /// With one less; `None` if there is no such name.
     pub(crate) fn without(&self, key: &str) -> Option<Self> {
-        self.index.contains_key(key).then(|| {
+        self.get(key).is_some().then(|| {
             Self::new(
                 self.entries
                     .iter()

@@ -182,9 +182,14 @@ impl Service {
         hint
     }
 
-    /// The mirrored parameters of a tool; `None` for most tools.
-    pub(crate) fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        self.registry().tools.get(tool)?.inner.headers.clone()
+    /// The mirrored parameters of the tool that a request calls; `None` for most tools.
+    pub(crate) fn param_headers(&self, inbound: &Inbound) -> Option<Arc<ParamHeaders>> {
+        let registry = self.registry();
+        if !registry.tools.mirrored || inbound.envelope.method != Method::ToolsCall {
+            return None;
+        }
+        let name = inbound.string(inbound.envelope.name)?;
+        registry.tools.get(&name)?.inner.headers.clone()
     }
 
     /// Whether a caller may use what a request names. Judged before dispatch; what does not exist needs no scope.

@@ -281,15 +281,30 @@ pub(super) fn visible(value: &[u8]) -> Option<&str> {
 }
 
 /// Whether a token is `name` in whatever case; `name` is of small letters and dashes.
+#[inline]
 fn spells<const N: usize>(token: &[u8], name: &[u8; N]) -> bool {
     let Ok(token) = <&[u8; N]>::try_from(token) else {
         return false;
     };
-    // Without an early end, so that it is a few wide comparisons. The bit makes letters small and leaves the dash; below
-    // the dash is what it would make a dash of.
-    let difference = token.iter().zip(name).fold(0, |difference, (a, b)| {
-        difference | ((a | 0x20) ^ b) | u8::from(*a < b'-')
-    });
+    // Eight bytes at a time, without an early end. Among these characters, only letters have the bit from which the one
+    // follows by which their cases differ.
+    let word = |text: &[u8; N], at: usize| {
+        let bytes = text.get(at..).and_then(<[u8]>::first_chunk::<8>);
+        u64::from_ne_bytes(bytes.copied().unwrap_or_default())
+    };
+    let mut difference = 0;
+    let mut at = 0;
+    while at + 8 <= N {
+        let name = word(name, at);
+        let case = (name & 0x4040_4040_4040_4040) >> 1;
+        difference |= (word(token, at) ^ name) & !case;
+        at += 8;
+    }
+    while at < N {
+        let case = (name[at] & 0x40) >> 1;
+        difference |= u64::from((token[at] ^ name[at]) & !case);
+        at += 1;
+    }
     difference == 0
 }
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::head::Head;
+use super::head::{Head, Once};
 
 /// A host name or address as it is compared: lower case, addresses in their value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,29 +187,34 @@ pub fn host_allowed(allowed: &AllowedHosts, head: &Head<'_>) -> bool {
     if matches!(allowed, AllowedHosts::Any) {
         return true;
     }
+    let target = head.authority();
+    if target.is_none() && matches!(head.host, Once::Given(text) if is_usual(text)) {
+        return true;
+    }
     let Ok(given) = head.host.only() else {
         return false;
     };
     let passes = |place: Option<&str>| {
         place.is_none_or(|text| {
-            is_usual(text)
-                || Authority::parse(text).is_some_and(|authority| allowed.allows(&authority))
+            Authority::parse(text).is_some_and(|authority| allowed.allows(&authority))
         })
     };
-    let target = head.authority();
     (target.is_some() || given.is_some()) && passes(target) && passes(given)
 }
 
 /// Whether this is loopback as nearly every local client spells it, which is found out without taking it apart.
-fn is_usual(text: &str) -> bool {
-    ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
-        text.strip_prefix(host).is_some_and(|rest| {
-            rest.is_empty()
-                || rest
-                    .strip_prefix(':')
-                    .is_some_and(|text| port(text).is_some())
-        })
-    })
+fn is_usual(text: &[u8]) -> bool {
+    let hosts: [&[u8]; 3] = [b"127.0.0.1", b"localhost", b"[::1]"];
+    let rest = hosts.iter().find_map(|host| text.strip_prefix(*host));
+    match rest {
+        Some([]) => true,
+        Some([b':', port @ ..]) => {
+            matches!(port.len(), 1..=5)
+                && port.iter().all(u8::is_ascii_digit)
+                && (port.len() < 5 || *port <= b"65535"[..])
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -316,15 +316,11 @@ impl Reading {
 
     /// `Mcp-Param-*` against the arguments, for the tool that is called.
     fn mirrors_arguments(&self, inbound: &Inbound) -> Result<(), WireError> {
-        let envelope = &inbound.envelope;
-        if envelope.method != Method::ToolsCall {
+        let Some(params) = self.shared.service.param_headers(inbound) else {
             return Ok(());
-        }
-        let params = inbound
-            .string(envelope.name)
-            .and_then(|name| self.shared.service.param_headers(&name));
-        let Some(params) = params else { return Ok(()) };
-        let arguments = Some(inbound.text(envelope.arguments)).filter(|text| !text.is_empty());
+        };
+        let arguments =
+            Some(inbound.text(inbound.envelope.arguments)).filter(|text| !text.is_empty());
         params
             .check(self.head.mirror.params(), arguments)
             .map_err(|mismatch| WireError::new(HEADER_MISMATCH, mismatch.to_string()))
