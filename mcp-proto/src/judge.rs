@@ -10,6 +10,7 @@
 //! ```
 //! Declared client capabilities (-32021) are judged last of all, by whoever asks for one.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 
@@ -76,10 +77,7 @@ pub fn modern(
 ) -> Result<CallContext, WireError> {
     let envelope = &inbound.envelope;
     let capabilities = inbound.text(envelope.meta_capabilities);
-    let (Some(version), true) = (
-        inbound.string(envelope.meta_version),
-        is_object(capabilities),
-    ) else {
+    let (Some(version), true) = (version(inbound), is_object(capabilities)) else {
         return Err(missing_meta(config, inbound));
     };
     if let Some(mirrors) = mirrors {
@@ -132,6 +130,18 @@ pub fn modern(
         context.log_level = config.features().logging.then_some(level);
     }
     Ok(context)
+}
+
+/// The version that a request names, of which nearly every one is known and spelled plainly.
+fn version(inbound: &Inbound) -> Option<Cow<'_, str>> {
+    let span = inbound.envelope.meta_version;
+    let token = span.get(&inbound.bytes).unwrap_or_default();
+    if let [b'"', text @ .., b'"'] = token
+        && let Some(revision) = Revision::from_bytes(text)
+    {
+        return Some(Cow::Borrowed(revision.as_str()));
+    }
+    inbound.string(span)
 }
 
 /// The progress token of a request of either era. It is kept as long as its call, hence as short as an id.

@@ -59,9 +59,15 @@ impl Revision {
     /// Reads a revision; `None` for a name that is not one of [`Self::ALL`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        Self::from_bytes(text.as_bytes())
+    }
+
+    /// Like [`parse`](Self::parse), for a name that nobody has looked at yet.
+    #[must_use]
+    pub fn from_bytes(text: &[u8]) -> Option<Self> {
         Self::ALL
             .into_iter()
-            .find(|revision| revision.as_str() == text)
+            .find(|revision| revision.as_str().as_bytes() == text)
     }
 
     /// True for revisions without a handshake, whose requests carry their own context in `_meta`.

@@ -132,21 +132,26 @@ impl Exchange<AwaitBody> {
         Ok(())
     }
 
+    /// The whole body. Only the first call has it.
+    #[must_use]
+    pub fn take_body(&mut self) -> Bytes {
+        let AwaitBody { first, rest, .. } = &mut self.state;
+        if rest.is_empty() {
+            core::mem::take(first)
+        } else {
+            core::mem::take(rest).freeze()
+        }
+    }
+
     /// The whole body, and the answer that may now begin.
     #[must_use]
     pub fn finish_body(
-        self,
+        mut self,
         now: Instant,
         accepts: Accepts,
         pace: Pace,
     ) -> (Bytes, Exchange<Open>) {
-        let AwaitBody { first, rest, .. } = self.state;
-        let body = if rest.is_empty() {
-            first
-        } else {
-            rest.freeze()
-        };
-        (body, Exchange::open(now, accepts, pace))
+        (self.take_body(), Exchange::open(now, accepts, pace))
     }
 }
 

@@ -61,8 +61,7 @@ impl Given {
 }
 
 fn known_version(text: &[u8]) -> Option<&'static str> {
-    let known = |revision: &Revision| revision.as_str().as_bytes() == text;
-    Revision::ALL.into_iter().find(known).map(Revision::as_str)
+    Revision::from_bytes(text).map(Revision::as_str)
 }
 
 fn known_method(text: &[u8]) -> Option<&'static str> {
@@ -146,6 +145,13 @@ impl Mirrors for MirrorHead {
             // Unknown methods have a name only by convention: nothing to compare with.
             _ => return Ok(()),
         };
+        if let (Given::Value(name), Some([b'"', body @ .., b'"'])) =
+            (&self.name, source.get(&inbound.bytes))
+            && **name == *body
+            && sentinel::is_itself(name)
+        {
+            return Ok(());
+        }
         match (&self.name, inbound.string(source)) {
             (Given::Repeated, _) => Err(mismatch("Mcp-Name header is repeated")),
             // A body without the member is -32602, for which the dispatcher has better words.

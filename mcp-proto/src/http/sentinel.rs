@@ -57,6 +57,15 @@ pub fn decode(value: &[u8]) -> Result<Cow<'_, str>, InvalidValue> {
     }
 }
 
+/// Whether a value and what it stands for are the same, also as the contents of a JSON string: ASCII without blanks and
+/// backslashes, and not encoded. There are other such values.
+pub(super) fn is_itself(value: &[u8]) -> bool {
+    !value.starts_with(b"=?")
+        && value
+            .iter()
+            .all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'\\')
+}
+
 /// Writes a value so that it survives as a header: as it is when that is safe, else in the sentinel.
 ///
 /// ```

@@ -36,8 +36,8 @@ impl Reading {
         let token = match self.session(now) {
             Ok(token) => token,
             Err(none) => {
-                let Asked { id, exchange, .. } = asked;
-                return no_session(none, now, exchange, Some(&id));
+                let Asked { id, opening, .. } = asked;
+                return no_session(none, now, opening.open(now), Some(&id));
             }
         };
         match self.step(now, &token, &asked.inbound) {

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::{Extensions, HeaderName, HeaderValue, Response, StatusCode, header};
 use mcp_proto::context::CallContext;
 use mcp_proto::error::{HEADER_MISMATCH, WireError};
+use mcp_proto::http::accept::Accepts;
 use mcp_proto::http::admit::Posted;
-use mcp_proto::http::exchange::{AwaitBody, Exchange, Open, TooLarge};
+use mcp_proto::http::exchange::{AwaitBody, Exchange, Open, Pace, TooLarge};
 use mcp_proto::http::status::{Origin, status_for};
 use mcp_proto::id::WireId;
 use mcp_proto::json::{Inbound, Kind, Malformed, MalformedKind, write};
@@ -148,16 +149,29 @@ impl Refusal {
 pub(super) struct Asked {
     pub(super) id: WireId,
     pub(super) inbound: Arc<Inbound>,
-    pub(super) exchange: Exchange<Open>,
+    pub(super) opening: Opening,
+}
+
+/// An answer before it begins. It is small, and an [`Exchange`] is not.
+#[derive(Clone, Copy)]
+pub(super) struct Opening {
+    accepts: Accepts,
+    pace: Pace,
+}
+
+impl Opening {
+    pub(super) fn open(self, now: Now) -> Exchange<Open> {
+        Exchange::open(now.instant, self.accepts, self.pace)
+    }
 }
 
 impl Asked {
     pub(super) fn refuse(self, now: Now, origin: Origin, error: &WireError) -> Answer {
-        Answer::refused(self.exchange, now, origin, Some(&self.id), error)
+        Answer::refused(self.opening.open(now), now, origin, Some(&self.id), error)
     }
 
     pub(super) fn refused(self, now: Now, refusal: Refusal) -> Answer {
-        refusal.answer(now, &self.id, self.exchange)
+        refusal.answer(now, &self.id, self.opening.open(now))
     }
 
     pub(super) fn overloaded(self, now: Now, what: &'static str) -> Answer {
@@ -180,7 +194,7 @@ impl Asked {
                 shared.service.config(),
             );
         };
-        Answer::from_state(State::Draining(self.exchange.finish(
+        Answer::from_state(State::Draining(self.opening.open(now).finish(
             now.instant,
             StatusCode::OK,
             write,
@@ -219,27 +233,30 @@ impl Reading {
 
     /// The body is complete.
     pub(super) fn answer(mut self: Box<Self>, now: Now) -> Answer {
-        let empty = Exchange::new(0);
-        let body = core::mem::replace(&mut self.body, empty);
-        let (bytes, exchange) = body.finish_body(now.instant, self.head.accepts, self.shared.pace);
+        let bytes = self.body.take_body();
+        let opening = Opening {
+            accepts: self.head.accepts,
+            pace: self.shared.pace,
+        };
         if let Some(inbox) = self.inbox.take() {
-            return self.deliver(now, &inbox, bytes, exchange);
+            return self.deliver(now, &inbox, bytes, opening.open(now));
         }
-        let config = Arc::clone(self.shared.service.config());
+        let config = self.shared.service.config();
         let inbound = match Inbound::scan(bytes.clone(), &config.limits().scan()) {
             Ok(inbound) => inbound,
-            Err(malformed) => return self.malformed(now, bytes, &malformed, exchange),
+            Err(malformed) => return self.malformed(now, bytes, &malformed, opening.open(now)),
         };
-        let era = judge::era(&config, &inbound, self.head.mirror.version());
+        let era = judge::era(config, &inbound, self.head.mirror.version());
         match (inbound.envelope.kind, era) {
             (Kind::Request, era) => {
                 let Some(id) = inbound.id() else {
+                    let exchange = opening.open(now);
                     return Answer::refused(exchange, now, Origin::Judged(era), None, &no_id());
                 };
                 let asked = Asked {
                     id,
                     inbound: Arc::new(inbound),
-                    exchange,
+                    opening,
                 };
                 if self.shared.closing.has_rung() {
                     return asked.overloaded(now, CLOSING);
@@ -249,16 +266,21 @@ impl Reading {
                     Era::Legacy => self.legacy(now, asked),
                 }
             }
-            (Kind::Notification, Era::Modern) => self.modern_notification(now, &inbound, exchange),
-            (Kind::Notification, Era::Legacy) => self.legacy_notification(now, &inbound, exchange),
+            (Kind::Notification, Era::Modern) => {
+                self.modern_notification(now, &inbound, opening.open(now))
+            }
+            (Kind::Notification, Era::Legacy) => {
+                self.legacy_notification(now, &inbound, opening.open(now))
+            }
             (Kind::Result | Kind::Error, Era::Modern) => {
                 let error = WireError::invalid_request(
                     "clients do not send responses in this revision; repeat the request with inputResponses",
                 );
+                let exchange = opening.open(now);
                 Answer::refused(exchange, now, Origin::Judged(Era::Modern), None, &error)
             }
             (Kind::Result | Kind::Error, Era::Legacy) => {
-                self.legacy_response(now, &inbound, exchange)
+                self.legacy_response(now, &inbound, opening.open(now))
             }
         }
     }
@@ -335,12 +357,12 @@ impl Reading {
         let filter = service
             .permitted(self.principal.as_deref(), &filter)
             .into_owned();
-        if !asked.exchange.can_stream() {
+        if !asked.opening.accepts.stream {
             let error = WireError::invalid_request(
                 "subscriptions/listen answers with text/event-stream only",
             );
             return Answer::with_status(
-                asked.exchange,
+                asked.opening.open(now),
                 now,
                 StatusCode::NOT_ACCEPTABLE,
                 Some(&asked.id),
@@ -350,7 +372,8 @@ impl Reading {
         let Some(permit) = self.shared.streams.enter() else {
             return asked.overloaded(now, "too many subscriptions are open");
         };
-        let Asked { id, exchange, .. } = asked;
+        let Asked { id, opening, .. } = asked;
+        let exchange = opening.open(now);
         let subscriber = Subscriber::open(&self.shared, now.instant, id, filter, exchange, permit);
         subscriber.map_or_else(Answer::accepted, |subscriber| {
             Answer::from_state(State::Subscribed(Box::new(subscriber)))
@@ -369,22 +392,24 @@ impl Reading {
         let Asked {
             id,
             inbound,
-            exchange,
+            opening,
         } = asked;
         let own = lane::own(&mut context);
         let started = self.start(now, inbound, context, session.as_ref(), extensions);
         let mut running = match started {
             Ok(running) => running,
-            Err(refusal) => return refusal.answer(now, &id, exchange),
+            Err(refusal) => return refusal.answer(now, &id, opening.open(now)),
         };
         if let Some(finish) = running.call.take_finish() {
             let service = &self.shared.service;
+            let exchange = opening.open(now);
             let answered = conclude(service, &id, &own, now.instant, exchange, finish);
             return Answer::from_state(State::Draining(answered));
         }
         let lane = Lane::new(Arc::clone(&self.shared), id, own, session);
         let active = Active::new(running, lane);
-        Answer::from_state(State::Running(Box::new(Connected::new(active, exchange))))
+        let call = Connected::new(active, opening.open(now));
+        Answer::from_state(State::Running(Box::new(call)))
     }
 
     /// Whether the caller may use what the request names.
