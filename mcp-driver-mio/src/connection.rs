@@ -1,51 +1,19 @@
-//! One connection: the shared loop ([`mcp_driver::Pump`]) over a wire.
+//! One connection: a [`Wired`] machine whose wire mio knows of.
 //!
-//! Owns the pump, the wire and the deadline of a connection, whatever runs on it.
+//! Owns what the loop may ask of a connection, whatever runs on it.
 
 use std::io;
 use std::task::{Context, Poll};
 
-use mcp_driver::{Alarm, Ended, Pump, Scratch, Spare, StreamOptions, SystemClock};
+use mcp_driver::edges::{Lent, Wired};
+use mcp_driver::{Ended, StreamOptions, SystemClock};
 use mcp_server::Machine;
-use mcp_server::proto::time::{Instant, Now};
+use mcp_server::proto::time::Instant;
 use mio::event::Event;
 use mio::{Registry, Token};
 
 use crate::tokens::Side;
-use crate::wire::{Turn, Wire};
-
-/// Memory of the loop's that a connection has while it is polled.
-#[derive(Debug, Default)]
-pub(crate) struct Lent {
-    scratch: Scratch,
-    spare: Spare,
-}
-
-/// The time of one poll, and when the next one is due at the latest. The clock is looked at once for each poll: it is asked
-/// often, and the loop waits for the earliest deadline by itself.
-#[derive(Debug)]
-struct Moment {
-    now: Now,
-    deadline: Option<Instant>,
-}
-
-impl Alarm for Moment {
-    fn now(&self) -> Now {
-        self.now
-    }
-
-    fn set(&mut self, at: Option<Instant>) {
-        self.deadline = at;
-    }
-
-    fn poll_fired(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        if self.deadline.is_some_and(|at| at <= self.now.instant) {
-            self.deadline = None;
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }
-}
+use crate::wire::Registered;
 
 /// A connection as the loop sees it.
 pub(crate) trait Driven: Send {
@@ -56,8 +24,17 @@ pub(crate) trait Driven: Send {
     /// Remembers an event. Says whether there is anything to do for it.
     fn on_event(&mut self, side: Side, event: &Event) -> bool;
 
-    /// Does a bounded part of what can be done now.
-    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<Ended>;
+    /// Does a bounded part of what can be done now. With `may_keep_back`, a small answer may wait for
+    /// [`write_kept_back`](Self::write_kept_back).
+    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent, may_keep_back: bool) -> Poll<Ended>;
+
+    /// How many bytes the last poll kept back.
+    fn kept_back(&self) -> usize;
+
+    fn polled_at(&self) -> Instant;
+
+    /// Writes what was kept back. False if it has to be polled.
+    fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool;
 
     /// When it has to be polled again at the latest.
     fn deadline(&self) -> Option<Instant>;
@@ -66,61 +43,57 @@ pub(crate) trait Driven: Send {
     fn shutdown(&mut self);
 }
 
-pub(crate) struct Connection<M, W> {
-    pump: Pump<M>,
-    wire: W,
-    clock: SystemClock,
-    deadline: Option<Instant>,
-}
+/// A connection whose wire mio knows of.
+pub(crate) struct Connection<M, W>(Wired<M, W>);
 
 impl<M: Machine, W> Connection<M, W> {
     pub(crate) fn new(machine: M, wire: W, options: StreamOptions, clock: SystemClock) -> Self {
-        Self {
-            pump: Pump::new(machine, options),
-            wire,
-            clock,
-            deadline: None,
-        }
+        Self(Wired::new(machine, wire, options, clock))
     }
 }
 
-impl<M: Machine + Send, W: Wire> Driven for Connection<M, W> {
+impl<M: Machine + Send, W: Registered> Driven for Connection<M, W> {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
-        self.wire.register(registry, tokens)
+        self.0.wire().register(registry, tokens)
     }
 
     fn deregister(&mut self, registry: &Registry) {
-        self.wire.deregister(registry);
+        self.0.wire().deregister(registry);
     }
 
     fn on_event(&mut self, side: Side, event: &Event) -> bool {
-        self.wire.on_event(side, event);
-        if self.wire.is_unheard() {
-            self.pump.hang_up();
+        let wire = self.0.wire();
+        wire.on_event(side, event);
+        let is_readable = wire.is_readable();
+        if wire.is_unheard() {
+            self.0.hang_up();
             return true;
         }
         // Room to write concerns only those who wait for it.
-        self.wire.is_readable() || self.pump.has_backlog()
+        is_readable || self.0.has_backlog()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> Poll<Ended> {
-        let mut turn = Turn::new(&mut self.wire, &mut lent.scratch);
-        let mut moment = Moment {
-            now: self.clock.now(),
-            deadline: self.deadline,
-        };
-        let polled = self
-            .pump
-            .poll_on(&mut lent.spare, cx, &mut turn, &mut moment);
-        self.deadline = moment.deadline;
-        polled
+    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent, may_keep_back: bool) -> Poll<Ended> {
+        self.0.poll(cx, lent, may_keep_back)
+    }
+
+    fn kept_back(&self) -> usize {
+        self.0.kept_back()
+    }
+
+    fn polled_at(&self) -> Instant {
+        self.0.polled_at()
+    }
+
+    fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool {
+        self.0.write_kept_back(cx, lent)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.0.deadline()
     }
 
     fn shutdown(&mut self) {
-        self.pump.shutdown();
+        self.0.shutdown();
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use mcp_driver::Ended;
+use mcp_driver::edges::Id;
 
 use crate::queue::{Order, Queue};
-use crate::slab::Id;
 
 /// What is known about a listener or a connection.
 #[derive(Debug, Default)]

@@ -27,16 +27,13 @@ mod lines;
 mod listener;
 mod options;
 mod queue;
-mod readiness;
 mod run;
 mod runtime;
 mod serve;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
-mod slab;
 #[cfg(unix)]
 mod stdio;
-mod timers;
 mod tokens;
 mod wire;
 

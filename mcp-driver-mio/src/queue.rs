@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
+use mcp_driver::edges::Id;
 use mcp_server::BoxFuture;
-
-use crate::slab::Id;
 
 /// What can be polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

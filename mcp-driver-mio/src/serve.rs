@@ -13,7 +13,7 @@ use crate::driver::Driver;
 use crate::handle::{ConnectionHandle, ListenerHandle};
 use crate::lines::Lines;
 use crate::listener::{Accept, Endpoint, Listening};
-use crate::wire::{Connected, Wire};
+use crate::wire::{Connected, Registered};
 
 impl Driver {
     /// Serves every connection of a TCP listener: one JSON-RPC message per line, as on stdio.
@@ -114,7 +114,7 @@ impl Driver {
         self.serve_wire(wire, service, options)
     }
 
-    fn serve_wire<W: Wire + 'static>(
+    fn serve_wire<W: Registered + 'static>(
         &mut self,
         wire: W,
         service: impl IntoService,

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::task::Poll;
 
 use bytes::BytesMut;
+use mcp_driver::edges::{Readiness, Wire};
 use mcp_driver::stdio::{Channel, SURE_WRITE};
 use mcp_driver::{Scratch, write_pieces};
 use mcp_server::proto::outbox::Outbox;
@@ -18,9 +19,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::readiness::Readiness;
 use crate::tokens::Side;
-use crate::wire::Wire;
+use crate::wire::{Registered, edges};
 
 /// Two descriptors, one for each direction.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Stdio {
     }
 }
 
-impl Wire for Stdio {
+impl Registered for Stdio {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
         self.input
             .register(registry, tokens[0], Interest::READABLE)?;
@@ -60,21 +60,23 @@ impl Wire for Stdio {
 
     fn on_event(&mut self, side: Side, event: &Event) {
         match (side, &mut self.output) {
-            (Side::Input, _) => self.input.readiness.on_event(event),
+            (Side::Input, _) => self.input.readiness.on_event(edges(event)),
             (Side::Output, None) => {}
             (Side::Output, Some(output)) => {
-                output.readiness.on_event(event);
+                output.readiness.on_event(edges(event));
                 self.unheard |= event.is_error() || event.is_write_closed();
             }
         }
     }
 
-    fn is_readable(&self) -> bool {
-        self.input.readiness.is_readable()
-    }
-
     fn is_unheard(&self) -> bool {
         self.unheard
+    }
+}
+
+impl Wire for Stdio {
+    fn is_readable(&self) -> bool {
+        self.input.readiness.is_readable()
     }
 
     fn read(&mut self, scratch: &mut Scratch, input: &mut BytesMut) -> Poll<io::Result<usize>> {

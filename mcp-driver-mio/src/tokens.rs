@@ -5,9 +5,8 @@
 
 use std::ops::{Range, RangeFrom};
 
+use mcp_driver::edges::Id;
 use mio::Token;
-
-use crate::slab::Id;
 
 /// How many uses of a slot have tokens of their own before the first is used again.
 const GENERATIONS: usize = 256;

@@ -4,22 +4,19 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::BytesMut;
-use mcp_driver::{Scratch, Silence, Stream, write_pieces};
+use mcp_driver::edges::{Edges, Readiness, Wire};
+use mcp_driver::{Scratch, Silence, write_pieces};
 use mcp_server::proto::outbox::Outbox;
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
-use crate::readiness::Readiness;
 use crate::tokens::Side;
 
-/// How many reads one connection may do before others have their turn.
-const READS_PER_TURN: u8 = 4;
-
-/// A byte stream with one or two descriptors.
-pub(crate) trait Wire: Send {
+/// A byte stream with one or two descriptors that mio knows of.
+pub(crate) trait Registered: Wire + Send {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()>;
 
     fn deregister(&mut self, registry: &Registry);
@@ -27,57 +24,20 @@ pub(crate) trait Wire: Send {
     /// Remembers what an event says.
     fn on_event(&mut self, side: Side, event: &Event);
 
-    /// Whether there may be something to read.
-    fn is_readable(&self) -> bool;
-
     /// Whether the peer is known to read no more, by an event alone.
     fn is_unheard(&self) -> bool {
         false
     }
-
-    fn read(&mut self, scratch: &mut Scratch, input: &mut BytesMut) -> Poll<io::Result<usize>>;
-
-    fn write(&mut self, out: &mut Outbox) -> Poll<io::Result<usize>>;
-
-    fn close_write(&mut self) -> io::Result<()>;
 }
 
-/// A wire for one turn of its connection.
-pub(crate) struct Turn<'a, W> {
-    wire: &'a mut W,
-    scratch: &'a mut Scratch,
-    reads: u8,
-}
-
-impl<'a, W: Wire> Turn<'a, W> {
-    pub(crate) const fn new(wire: &'a mut W, scratch: &'a mut Scratch) -> Self {
-        Self {
-            wire,
-            scratch,
-            reads: 0,
-        }
-    }
-}
-
-impl<W: Wire> Stream for Turn<'_, W> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
-        if !self.wire.is_readable() {
-            return Poll::Pending;
-        }
-        if self.reads == READS_PER_TURN {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.reads += 1;
-        self.wire.read(self.scratch, input)
-    }
-
-    fn poll_write(&mut self, _cx: &mut Context<'_>, out: &mut Outbox) -> Poll<io::Result<usize>> {
-        self.wire.write(out)
-    }
-
-    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.wire.close_write())
+/// What mio's event says.
+pub(crate) fn edges(event: &Event) -> Edges {
+    Edges {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        read_closed: event.is_read_closed(),
+        write_closed: event.is_write_closed(),
+        error: event.is_error(),
     }
 }
 
@@ -122,7 +82,7 @@ impl<S> Connected<S> {
     }
 }
 
-impl<S: Socket> Wire for Connected<S> {
+impl<S: Socket> Registered for Connected<S> {
     fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut self.socket, tokens[0], both)
@@ -134,9 +94,11 @@ impl<S: Socket> Wire for Connected<S> {
     }
 
     fn on_event(&mut self, _side: Side, event: &Event) {
-        self.readiness.on_event(event);
+        self.readiness.on_event(edges(event));
     }
+}
 
+impl<S: Socket> Wire for Connected<S> {
     fn is_readable(&self) -> bool {
         self.readiness.is_readable()
     }

@@ -4,6 +4,7 @@
 //!
 //! - [`Pump`], the loop of one connection over any [`Machine`](mcp_server::Machine): a driver gives it a [`Stream`] that
 //!   does not block and an [`Alarm`]; [`run()`] is that loop as a future;
+//! - [`edges`], what those share that serve many connections on one thread that is told of changes;
 //! - [`client`](mod@client), the client's end as another such machine, and its handle;
 //! - [`seed`], [`SystemClock`] and [`Deadline`] for those whose runtime has no entropy, clock or timer of its own;
 //! - [`Permits`], the bound on blocking handlers, for those whose runtime has threads but no such bound;
@@ -20,6 +21,7 @@
 pub mod arguments;
 pub mod client;
 mod clock;
+pub mod edges;
 mod entropy;
 mod heap;
 #[cfg(feature = "http")]

@@ -10,9 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use mcp_server::Machine;
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
+use mcp_server::{Demand, Machine};
 
 /// How often the loop goes round before it lets others run.
 const TURNS_PER_POLL: usize = 64;
@@ -102,7 +102,22 @@ pub enum Ended {
 #[derive(Debug, Default)]
 pub struct Spare {
     input: BytesMut,
-    out: BytesMut,
+    /// Several, for those that keep something back have one as long as they do.
+    out: Vec<BytesMut>,
+}
+
+impl Spare {
+    /// Takes a buffer back, unless it is large or one too many.
+    fn give(&mut self, buffer: BytesMut) {
+        let most = if self.out.is_empty() {
+            SPARE_MAX
+        } else {
+            FURTHER_SPARE_MAX
+        };
+        if (1..=most).contains(&buffer.capacity()) && self.out.len() < SPARES {
+            self.out.push(buffer);
+        }
+    }
 }
 
 /// So much of half a message is copied in any case: a few bytes must not hold a large buffer.
@@ -110,6 +125,15 @@ const COPIED_MAX: usize = 4 << 10;
 
 /// A spare buffer that has grown beyond this is given back to the system.
 const SPARE_MAX: usize = 256 << 10;
+
+/// The same for all but one of those that are written from.
+const FURTHER_SPARE_MAX: usize = 16 << 10;
+
+/// How many there are at most.
+const SPARES: usize = 64;
+
+/// So much is kept back at most. What is larger costs more to move than the peer's wake-up, and is better on its way.
+const KEPT_MAX: usize = 4 << 10;
 
 /// One connection: its machine, and the bytes on their way in and out.
 #[derive(Debug)]
@@ -120,6 +144,9 @@ pub struct Pump<M> {
     out: Outbox,
     /// Bytes were handed to the stream since its last complete flush.
     unflushed: bool,
+    may_keep_back: bool,
+    /// What is in `out` was not offered to the stream yet.
+    kept_back: bool,
     /// The machine's last word: it wants to hear more.
     reading: bool,
     input_over: bool,
@@ -140,6 +167,8 @@ impl<M: Machine> Pump<M> {
             options,
             input: BytesMut::new(),
             unflushed: false,
+            may_keep_back: false,
+            kept_back: false,
             reading: false,
             input_over: false,
             write_closed: false,
@@ -190,7 +219,7 @@ impl<M: Machine> Pump<M> {
         if self.input.is_empty() {
             mem::swap(&mut self.input, &mut spare.input);
         }
-        self.out.exchange_buffer(&mut spare.out);
+        self.borrow_buffer(spare);
         let polled = self.poll(cx, stream, alarm);
         if self.input.len() <= COPIED_MAX || self.input.len() < self.input.capacity() / 2 {
             let rest = BytesMut::from(&self.input[..]);
@@ -200,13 +229,70 @@ impl<M: Machine> Pump<M> {
                 spare.input = lent;
             }
         }
-        self.out.exchange_buffer(&mut spare.out);
-        for buffer in [&mut spare.input, &mut spare.out] {
-            if buffer.capacity() > SPARE_MAX {
-                *buffer = BytesMut::new();
+        if spare.input.capacity() > SPARE_MAX {
+            spare.input = BytesMut::new();
+        }
+        self.return_buffer(spare);
+        polled
+    }
+
+    fn borrow_buffer(&mut self, spare: &mut Spare) {
+        if self.out.is_empty() {
+            let mut buffer = spare.out.pop().unwrap_or_default();
+            self.out.exchange_buffer(&mut buffer);
+        }
+    }
+
+    fn return_buffer(&mut self, spare: &mut Spare) {
+        let mut buffer = BytesMut::new();
+        self.out.exchange_buffer(&mut buffer);
+        spare.give(buffer);
+    }
+
+    /// Whether polls from now on may keep a small answer back instead of writing it, if there is nothing else to say. It then
+    /// waits until the connection hears more or is polled again, or for [`write_kept_back`](Self::write_kept_back), which
+    /// has to come soon. The machine is not polled after such a write: it had room, so it did not wait for any.
+    pub const fn may_keep_back(&mut self, may: bool) {
+        self.may_keep_back = may;
+    }
+
+    /// How many bytes are kept back.
+    #[must_use]
+    pub fn kept_back(&self) -> usize {
+        if self.kept_back { self.out.len() } else { 0 }
+    }
+
+    /// Writes what was kept back and returns its buffer. False if the connection has to be polled: the stream did not take
+    /// everything, or the peer is gone.
+    pub fn write_kept_back(
+        &mut self,
+        spare: &mut Spare,
+        cx: &mut Context<'_>,
+        stream: &mut impl Stream,
+    ) -> bool {
+        self.kept_back = false;
+        while self.out.has_remaining() {
+            match stream.poll_write(cx, &mut self.out) {
+                Poll::Ready(Ok(written)) if written > 0 => self.unflushed = true,
+                Poll::Ready(_) => {
+                    self.gone = true;
+                    return false;
+                }
+                Poll::Pending => return false,
             }
         }
-        polled
+        if self.unflushed {
+            match stream.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(_)) => {
+                    self.gone = true;
+                    return false;
+                }
+                Poll::Pending => return false,
+            }
+        }
+        self.return_buffer(spare);
+        true
     }
 
     /// Does what can be done now. When it is pending, the stream, the alarm and the handlers have the waker.
@@ -216,6 +302,8 @@ impl<M: Machine> Pump<M> {
         stream: &mut impl Stream,
         alarm: &mut impl Alarm,
     ) -> Poll<Ended> {
+        // The machine has something to do although nothing was read or written.
+        let mut due = true;
         for _ in 0..TURNS_PER_POLL {
             if self.gone {
                 return self.hear_last_words(cx, stream, alarm);
@@ -224,11 +312,27 @@ impl<M: Machine> Pump<M> {
             let was_reading = self.reading;
             let mut progress = was_reading && self.read(cx, stream);
             let now = alarm.now();
+            if self.kept_back {
+                if !progress && !due {
+                    return Poll::Pending;
+                }
+                // What comes now may take long.
+                self.kept_back = false;
+                if self.write(cx, stream, now).is_err() {
+                    return self.hear_last_words(cx, stream, alarm);
+                }
+            }
+            due = false;
+            let had_backlog = self.has_backlog();
             let demand = self.machine.poll(cx, now, &mut self.input, &mut self.out);
-            let Ok(wrote) = self.write(cx, stream, now) else {
-                return self.hear_last_words(cx, stream, alarm);
-            };
-            progress |= wrote;
+            if !had_backlog && self.keeps_back(demand) {
+                self.kept_back = true;
+            } else {
+                let Ok(wrote) = self.write(cx, stream, now) else {
+                    return self.hear_last_words(cx, stream, alarm);
+                };
+                progress |= wrote;
+            }
             let flushed = !self.has_backlog();
             if demand.done && flushed {
                 return Poll::Ready(self.ending.unwrap_or(Ended::Closed));
@@ -254,6 +358,7 @@ impl<M: Machine> Pump<M> {
             });
             if alarm.poll_fired(cx).is_ready() {
                 progress = true;
+                due = true;
                 if self.stalls_at.is_some_and(|at| at <= alarm.now().instant) {
                     return Poll::Ready(Ended::WriteStall);
                 }
@@ -265,6 +370,16 @@ impl<M: Machine> Pump<M> {
         // A peer that always has something ready must not starve others.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether what was just said can wait for a moment.
+    fn keeps_back(&self, demand: Demand) -> bool {
+        self.may_keep_back
+            && (1..=KEPT_MAX).contains(&self.out.len())
+            && !self.out.is_full()
+            && !demand.done
+            && !demand.cut
+            && !demand.close_write
     }
 
     /// Nobody hears us any more, so there is nobody to drain for; but what the peer has said by now may matter.
@@ -407,10 +522,10 @@ mod tests {
             _now: Now,
             input: &mut BytesMut,
             out: &mut Outbox,
-        ) -> mcp_server::Demand {
+        ) -> Demand {
             self.0.push(input.len());
             out.put(&input.split());
-            mcp_server::Demand::READ
+            Demand::READ
         }
 
         fn end_of_input(&mut self) {}

@@ -5,12 +5,12 @@
 use std::io;
 use std::sync::Arc;
 
+use mcp_driver::edges::Id;
 use mcp_driver::{ACCEPT_PAUSE, is_about_one_peer};
 
 use super::Driver;
 use super::slots::Content;
 use crate::listener::{ACCEPTS_PER_TURN, Listener, Phase};
-use crate::slab::Id;
 
 impl Driver {
     pub(super) fn poll_listener(&mut self, id: Id) {

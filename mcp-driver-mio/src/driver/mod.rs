@@ -15,18 +15,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mcp_driver::SystemClock;
+use mcp_driver::edges::{Id, Lent, Slab, Timers, Together};
 use mcp_server::{BoxFuture, Runtime};
 use mio::Registry;
 use mio::event::Event;
 
 use self::slots::{Content, Slot};
-use crate::connection::Lent;
 use crate::handle::LoopHandle;
 use crate::options::LoopOptions;
 use crate::queue::{Bell, Key, Mail, Order, Queue};
 use crate::runtime::LoopRuntime;
-use crate::slab::{Id, Slab};
-use crate::timers::Timers;
 use crate::tokens::Tokens;
 
 struct Task {
@@ -81,6 +79,10 @@ pub struct Driver {
     tasks: Slab<Task>,
     timers: Timers,
     lent: Lent,
+    /// Connections that keep an answer back until the end of the turn.
+    together: Together<Id>,
+    /// Memory for the list of those that write it.
+    writing: Vec<Id>,
     /// What has something to do.
     ready: Vec<Key>,
     /// Memory for the list that is being worked off.
@@ -124,6 +126,8 @@ impl Driver {
             tokens,
             timers: Timers::default(),
             lent: Lent::default(),
+            together: Together::default(),
+            writing: Vec::new(),
             ready: Vec::new(),
             working: Vec::new(),
             mail: Mail::default(),
@@ -195,13 +199,16 @@ impl Driver {
         self.mail = mail;
         self.fire();
         let mut working = mem::replace(&mut self.ready, mem::take(&mut self.working));
+        // Answers go out together, unless there is only one.
+        let many = working.len() > 1;
         for key in working.drain(..) {
             match key {
-                Key::Slot(id) => self.poll_slot(id),
+                Key::Slot(id) => self.poll_slot(id, many),
                 Key::Task(id) => self.poll_task(id),
             }
         }
         self.working = working;
+        self.write_together();
         self.busy = !self.queue.rest() || !self.ready.is_empty();
     }
 
@@ -253,23 +260,49 @@ impl Driver {
         }
     }
 
-    fn poll_slot(&mut self, id: Id) {
+    /// Writes the answers that were kept back.
+    fn write_together(&mut self) {
+        let mut writing = mem::take(&mut self.writing);
+        self.together.take(&mut writing);
+        for id in writing.drain(..) {
+            let Some(slot) = self.slots.get_mut(id) else {
+                continue;
+            };
+            let Content::Connection { driven, .. } = &mut slot.content else {
+                continue;
+            };
+            let mut cx = Context::from_waker(&slot.waker);
+            if !driven.write_kept_back(&mut cx, &mut self.lent) {
+                self.mark(id);
+            }
+        }
+        self.writing = writing;
+    }
+
+    fn poll_slot(&mut self, id: Id, may_keep_back: bool) {
         // A late wake-up of something that is gone.
         let Some(slot) = self.slots.get_mut(id) else {
             return;
         };
         slot.bell.reset();
-        let at = match &mut slot.content {
+        let now = match &mut slot.content {
             Content::Listener(_) => return self.poll_listener(id),
             Content::Connection { driven, .. } => {
                 let mut cx = Context::from_waker(&slot.waker);
-                if let Poll::Ready(ended) = driven.poll(&mut cx, &mut self.lent) {
+                if let Poll::Ready(ended) = driven.poll(&mut cx, &mut self.lent, may_keep_back) {
                     return self.ended(id, ended);
                 }
-                driven.deadline()
+                let (kept, now) = (driven.kept_back(), driven.polled_at());
+                if kept > 0 {
+                    self.together.keep(id, kept, now);
+                }
+                self.timers.arm(id, &mut slot.armed, driven.deadline());
+                now
             }
         };
-        self.timers.arm(id, &mut slot.armed, at);
+        if self.together.is_due(now) {
+            self.write_together();
+        }
     }
 
     /// Starts the graceful end of everything that is served; see [`LoopHandle::shutdown`].

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use mcp_driver::Ended;
+use mcp_driver::edges::Id;
 use mcp_server::proto::time::Instant;
 use mio::event::Event;
 use mio::{Registry, Token};
@@ -17,7 +18,6 @@ use crate::connection::Driven;
 use crate::handle::{ConnectionHandle, ListenerHandle, Status};
 use crate::listener::{Door, Listener};
 use crate::queue::{Bell, Key, Queue};
-use crate::slab::Id;
 use crate::tokens::Side;
 
 /// What is in a slot.

@@ -1,20 +1,21 @@
-//! When which slot has to be polled again.
+//! When what has to be polled again.
 //!
-//! Owns at most one entry for each slot. A deadline that moves away leaves its entry where it is: most deadlines move with
+//! Owns at most one entry for each place. A deadline that moves away leaves its entry where it is: most deadlines move with
 //! every request and few are ever reached.
 
 use std::collections::BTreeSet;
 
 use mcp_server::proto::time::Instant;
 
-use crate::slab::Id;
+use super::slab::Id;
 
+/// Entries, earliest first. Whoever has one keeps when it is due beside what it is for.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Instant, Id)>);
+pub struct Timers(BTreeSet<(Instant, Id)>);
 
 impl Timers {
-    /// Looks at the slot again at `at` at the latest. `armed` is the slot's entry, which may be earlier.
-    pub(crate) fn arm(&mut self, id: Id, armed: &mut Option<Instant>, at: Option<Instant>) {
+    /// Sees to it that `id` comes at `at` at the latest. `armed` is its entry, which may be earlier.
+    pub fn arm(&mut self, id: Id, armed: &mut Option<Instant>, at: Option<Instant>) {
         let Some(at) = at else { return };
         if armed.is_some_and(|armed| armed <= at) {
             return;
@@ -24,19 +25,21 @@ impl Timers {
         *armed = Some(at);
     }
 
-    pub(crate) fn disarm(&mut self, id: Id, armed: &mut Option<Instant>) {
+    /// Takes its entry back.
+    pub fn disarm(&mut self, id: Id, armed: &mut Option<Instant>) {
         if let Some(armed) = armed.take() {
             self.0.remove(&(armed, id));
         }
     }
 
     /// When the next entry is due.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// A slot whose entry is due. The entry is gone.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<Id> {
+    /// One whose entry is due. The entry is gone: `armed` has to be cleared.
+    pub fn pop(&mut self, now: Instant) -> Option<Id> {
         let (at, id) = *self.0.first()?;
         if at > now {
             return None;

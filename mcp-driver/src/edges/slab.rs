@@ -1,16 +1,19 @@
-//! Places for what the loop serves, each with a generation.
+//! Places for what a loop serves, each with a generation.
 //!
 //! Owns the places and what is in them. A key that is older than what is in its place finds nothing.
 
 /// The key of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Id {
-    pub(crate) index: u32,
-    pub(crate) generation: u32,
+pub struct Id {
+    /// Which place it is.
+    pub index: u32,
+    /// How often something was removed from it before.
+    pub generation: u32,
 }
 
+/// Places, and what is in them.
 #[derive(Debug)]
-pub(crate) struct Slab<T> {
+pub struct Slab<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
     capacity: usize,
@@ -25,7 +28,8 @@ struct Place<T> {
 
 impl<T> Slab<T> {
     /// At most `capacity` places. Generations are below `generations`, then they begin again.
-    pub(crate) const fn new(capacity: usize, generations: u32) -> Self {
+    #[must_use]
+    pub const fn new(capacity: usize, generations: u32) -> Self {
         Self {
             places: Vec::new(),
             free: Vec::new(),
@@ -34,16 +38,26 @@ impl<T> Slab<T> {
         }
     }
 
-    pub(crate) const fn has_room(&self) -> bool {
+    /// Whether a place is free.
+    #[must_use]
+    pub const fn has_room(&self) -> bool {
         !self.free.is_empty() || self.places.len() < self.capacity
     }
 
-    pub(crate) const fn len(&self) -> usize {
+    /// How many places are taken.
+    #[must_use]
+    pub const fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
+    /// Whether no place is taken.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Puts in what `make` makes for its key; `None` if every place is taken.
-    pub(crate) fn insert(&mut self, make: impl FnOnce(Id) -> T) -> Option<Id> {
+    pub fn insert(&mut self, make: impl FnOnce(Id) -> T) -> Option<Id> {
         let index = match self.free.pop() {
             Some(index) => index,
             None if self.places.len() < self.capacity => {
@@ -65,7 +79,8 @@ impl<T> Slab<T> {
         Some(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+    /// What is there under this key.
+    pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let place = self.places.get_mut(id.index as usize)?;
         if place.generation != id.generation {
             return None;
@@ -73,7 +88,8 @@ impl<T> Slab<T> {
         place.value.as_mut()
     }
 
-    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+    /// Takes out what is there under this key, which finds nothing any more.
+    pub fn remove(&mut self, id: Id) -> Option<T> {
         let place = self.places.get_mut(id.index as usize)?;
         if place.generation != id.generation {
             return None;
@@ -84,7 +100,8 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
+    /// Everything, with its key.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
         let indexed = (0_u32..).zip(&mut self.places);
         indexed.filter_map(|(index, place)| {
             let id = Id {
@@ -112,6 +129,7 @@ mod tests {
         assert_eq!(slab.get_mut(old), None);
         assert_eq!(slab.get_mut(new), Some(&mut 'c'));
         assert_eq!((slab.len(), slab.iter_mut().count()), (1, 1));
+        assert!(!slab.is_empty());
     }
 
     #[test]

@@ -6,16 +6,30 @@
 use std::io;
 use std::task::Poll;
 
-use mcp_driver::Written;
-use mio::event::Event;
+use crate::stream::Written;
 
 /// Whether less than was asked for means that there is no more for now. Where readiness is emulated, only `WouldBlock`
 /// makes the next event come.
 const SHORT_IS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
+/// What one event says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// There is something to read.
+    pub readable: bool,
+    /// There is room to write.
+    pub writable: bool,
+    /// The end can be read.
+    pub read_closed: bool,
+    /// A write would fail.
+    pub write_closed: bool,
+    /// Reading and writing say what is wrong.
+    pub error: bool,
+}
+
 /// What a descriptor can do now, as far as is known.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Readiness {
+pub struct Readiness {
     readable: bool,
     writable: bool,
     /// The end was announced and not read yet: no other event will come for it.
@@ -26,7 +40,7 @@ pub(crate) struct Readiness {
 
 impl Readiness {
     /// A stream socket or pipe. What is there to read is told by the first event; most can be written at once.
-    pub(crate) const STREAM: Self = Self {
+    pub const STREAM: Self = Self {
         readable: false,
         writable: true,
         read_closed: false,
@@ -34,32 +48,35 @@ impl Readiness {
     };
 
     /// Something on which a short read or write is no sign.
-    #[cfg(unix)]
-    pub(crate) const EXACT: Self = Self {
+    pub const EXACT: Self = Self {
         exact: true,
         ..Self::STREAM
     };
 
     /// Something of which no event ever comes, for it never has to be waited for.
-    #[cfg(unix)]
-    pub(crate) const ALWAYS: Self = Self {
+    pub const ALWAYS: Self = Self {
         readable: true,
         ..Self::EXACT
     };
 
     /// Remembers what an event says.
-    pub(crate) fn on_event(&mut self, event: &Event) {
-        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
-        self.read_closed |= event.is_read_closed() || event.is_error();
+    pub const fn on_event(&mut self, event: Edges) {
+        self.readable |= event.readable || event.read_closed || event.error;
+        self.writable |= event.writable || event.write_closed || event.error;
+        self.read_closed |= event.read_closed || event.error;
     }
 
-    pub(crate) const fn is_readable(&self) -> bool {
+    /// Whether there may be something to read.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
         self.readable
     }
 
     /// Reads, if there may be something. `room` is the most that `read` can bring.
-    pub(crate) fn read(
+    ///
+    /// # Errors
+    /// Whatever `read` says; `WouldBlock` is none.
+    pub fn read(
         &mut self,
         room: usize,
         read: impl FnOnce() -> io::Result<usize>,
@@ -81,7 +98,10 @@ impl Readiness {
     }
 
     /// Writes, if there may be room.
-    pub(crate) fn write(
+    ///
+    /// # Errors
+    /// Whatever `write` says; `WouldBlock` is none.
+    pub fn write(
         &mut self,
         write: impl FnOnce() -> io::Result<Written>,
     ) -> Poll<io::Result<usize>> {
