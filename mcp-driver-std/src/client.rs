@@ -39,7 +39,7 @@ use mcp_server::proto::id::{CallId, RequestId};
 use mcp_server::types::Revision;
 
 use crate::child::Child;
-use crate::crew::Crew;
+use crate::crew::{Crew, Watched};
 use crate::line::{InPlace, Led, Line};
 use crate::runtime::StdRuntime;
 use crate::system::{Duplex, Input, Output};

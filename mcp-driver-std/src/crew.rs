@@ -55,9 +55,40 @@ impl Crew {
     }
 }
 
-/// One connection, and what the last look saw.
-struct Member {
-    line: Arc<dyn Led>,
+/// What has a leader.
+pub(crate) trait Watched: Send + Sync {
+    /// Leads it on this thread, unless it has moved on since it was `seen`.
+    fn take_over(self: Arc<Self>, seen: u64);
+    /// Odd while its leader is inside a handler. Another number each time.
+    fn counter(&self) -> u64;
+    /// Whether it needs no leader any more.
+    fn is_over(&self) -> bool;
+    /// Nothing is served any more. Never waits.
+    fn close(&self);
+}
+
+/// A connection that has begun, with a leader.
+pub(crate) struct Opened {
+    pub(crate) led: io::Result<Arc<dyn Led>>,
+    /// What has to be looked after from now on.
+    pub(crate) watched: Option<Arc<dyn Watched>>,
+}
+
+/// Where connections are led that need no place of their own for their handlers.
+#[cfg(feature = "http")]
+pub(crate) trait Places {
+    fn open<M: crate::line::InPlace>(
+        &mut self,
+        machine: M,
+        stream: std::net::TcpStream,
+        options: mcp_driver::StreamOptions,
+        crew: &Arc<Crew>,
+    ) -> io::Result<Opened>;
+}
+
+/// What is looked at, and what the last look saw.
+struct Watch {
+    place: Arc<dyn Watched>,
     seen: u64,
     /// Another thread was sent for this number.
     sent: Option<u64>,
@@ -68,7 +99,8 @@ pub(crate) struct Shift<'a> {
     runtime: &'a StdRuntime,
     stopper: &'a Stopper,
     crew: Arc<Crew>,
-    members: Vec<Member>,
+    members: Vec<Arc<dyn Led>>,
+    watches: Vec<Watch>,
     next_look: Option<Instant>,
     /// How long the last look was away from the one before.
     apart: Duration,
@@ -77,7 +109,8 @@ pub(crate) struct Shift<'a> {
 impl Drop for Shift<'_> {
     /// However it ends, an error included: nothing is served any more that nobody looks after.
     fn drop(&mut self) {
-        self.members.iter().for_each(|member| member.line.cut());
+        self.members.iter().for_each(|member| member.cut());
+        self.watches.iter().for_each(|watch| watch.place.close());
     }
 }
 
@@ -90,6 +123,7 @@ impl<'a> Shift<'a> {
             stopper,
             crew,
             members: Vec::new(),
+            watches: Vec::new(),
             next_look: None,
             apart: LOOK,
         })
@@ -101,8 +135,8 @@ impl<'a> Shift<'a> {
     }
 
     /// Serves one connection until it ends.
-    pub(crate) fn serve(mut self, line: Arc<dyn Led>) -> io::Result<Ended> {
-        self.add(Arc::clone(&line))?;
+    pub(crate) fn serve(mut self, opened: Opened) -> io::Result<Ended> {
+        let line = self.add(opened)?;
         let mut stopping = false;
         loop {
             if let Some(ended) = line.ended() {
@@ -126,7 +160,7 @@ impl<'a> Shift<'a> {
         door: &Door<L>,
         most: usize,
         stopping: impl FnOnce() -> Duration,
-        mut open: impl FnMut(L::Stream, &Arc<Crew>) -> io::Result<Arc<dyn Led>>,
+        mut open: impl FnMut(L::Stream, &Arc<Crew>) -> io::Result<Opened>,
     ) -> io::Result<()> {
         let mut paused: Option<Instant> = None;
         let mut stopping = Some(stopping);
@@ -151,11 +185,11 @@ impl<'a> Shift<'a> {
             }
             let crew = Arc::clone(&self.crew);
             let accepted = door.accept().and_then(|stream| open(stream, &crew));
-            match accepted.and_then(|line| self.add(line)) {
+            match accepted.and_then(|opened| self.add(opened)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if is_about_one_peer(&error) => {}
                 Err(_) => paused = Some(self.runtime.clock.instant() + ACCEPT_PAUSE),
-                Ok(()) => {}
+                Ok(_) => {}
             }
         }
     }
@@ -163,20 +197,18 @@ impl<'a> Shift<'a> {
     /// Ends all connections gracefully, which they do within `bound`, and says how many did not.
     pub(crate) fn drain(mut self, bound: Duration) -> io::Result<usize> {
         let until = self.runtime.clock.instant() + bound + GRACE;
-        self.members
-            .iter()
-            .for_each(|member| member.line.shutdown());
+        self.members.iter().for_each(|member| member.shutdown());
         let mut dropped = 0;
         loop {
             self.members.retain(|member| {
-                let ended = member.line.ended();
+                let ended = member.ended();
                 dropped += usize::from(ended == Some(Ended::ShutdownBound));
                 ended.is_none()
             });
             let late = until <= self.runtime.clock.instant();
             if late || self.stopper.is_stopped_now() {
                 // Whoever is still inside of a handler finds out when it comes back.
-                self.members.iter().for_each(|member| member.line.cut());
+                self.members.iter().for_each(|member| member.cut());
                 return Ok(dropped + self.members.len());
             }
             if self.members.is_empty() {
@@ -186,27 +218,28 @@ impl<'a> Shift<'a> {
         }
     }
 
-    fn add(&mut self, line: Arc<dyn Led>) -> io::Result<()> {
-        let seen = line.counter();
-        self.send(&line, seen)?;
-        self.members.push(Member {
-            line,
-            seen,
+    fn add(&mut self, opened: Opened) -> io::Result<Arc<dyn Led>> {
+        self.watches.extend(opened.watched.map(|place| Watch {
+            seen: place.counter(),
+            place,
             sent: None,
-        });
-        Ok(())
+        }));
+        let led = opened.led?;
+        self.members.push(Arc::clone(&led));
+        Ok(led)
     }
 
-    /// Gives a connection a leader.
-    fn send(&self, line: &Arc<dyn Led>, seen: u64) -> io::Result<()> {
-        let line = Arc::clone(line);
+    /// Gives another leader to what was `seen` so.
+    fn send(&self, place: &Arc<dyn Watched>, seen: u64) -> io::Result<()> {
+        let place = Arc::clone(place);
         self.runtime
             .pool
-            .lead(Box::new(move || line.take_over(seen)))
+            .lead(Box::new(move || place.take_over(seen)))
     }
 
     fn forget_ended(&mut self) {
-        self.members.retain(|member| member.line.ended().is_none());
+        self.members.retain(|member| member.ended().is_none());
+        self.watches.retain(|watch| !watch.place.is_over());
     }
 
     /// Sleeps until something is to be done, at most to `until`, and looks after the leaders meanwhile.
@@ -232,28 +265,28 @@ impl<'a> Shift<'a> {
 
     fn look(&mut self) {
         let (mut moved, mut busy) = (false, false);
-        let mut members = std::mem::take(&mut self.members);
-        for member in &mut members {
-            let counter = member.line.counter();
-            let same = counter == std::mem::replace(&mut member.seen, counter);
+        let mut watches = std::mem::take(&mut self.watches);
+        for watch in &mut watches {
+            let counter = watch.place.counter();
+            let same = counter == std::mem::replace(&mut watch.seen, counter);
             moved |= !same;
             busy |= counter % 2 == 1;
             if same
                 && counter % 2 == 1
-                && member.sent != Some(counter)
-                && self.send(&member.line, counter).is_ok()
+                && watch.sent != Some(counter)
+                && self.send(&watch.place, counter).is_ok()
             {
-                member.sent = Some(counter);
+                watch.sent = Some(counter);
             }
         }
-        self.members = members;
+        self.watches = watches;
         if !moved && !busy {
             self.crew.looking.store(false, Ordering::SeqCst);
             // Who went into a handler just now may not have seen that.
             busy = self
-                .members
+                .watches
                 .iter()
-                .any(|member| member.line.counter() % 2 == 1);
+                .any(|watch| watch.place.counter() % 2 == 1);
             if busy {
                 self.crew.looking.store(true, Ordering::SeqCst);
             }

@@ -1,11 +1,13 @@
-//! Streamable HTTP over HTTP/1.1, a thread for each connection.
+//! Streamable HTTP over HTTP/1.1: on Linux and Android many connections on each thread, elsewhere a thread for each.
 //!
 //! Owns how a listener of it begins and ends. Must never serve beyond loopback without authentication unless it was told to,
 //! and never take longer to end than its bounds.
 //!
-//! A connection answers one request after the other, so its handlers run on its own thread and can only delay what its own
-//! client asks next; what bounds them is [`ServeOptions::max_connections`]. A connection without a request costs a thread
-//! that sleeps.
+//! On Linux and Android a thread for each processor waits for events (`epoll`) and runs the handlers of what is ready. One
+//! that does not come back within about two milliseconds costs the others nothing more: another thread takes their
+//! connections over, and the connection that was slow has a thread of its own until it is quick again. Elsewhere each
+//! connection has a thread, which sleeps as long as there is no request. In both cases a connection answers one request after
+//! the other, so what bounds the handlers that run or block at once is [`ServeOptions::max_connections`].
 
 use std::io;
 use std::net::TcpListener;
@@ -20,11 +22,15 @@ use mcp_http1::{ConnectionOptions, HttpConnection};
 use mcp_server::http::{HttpServer, Routes};
 use mcp_server::{IntoService, Runtime};
 
-use crate::crew::Shift;
-use crate::line::{InPlace, Line};
+use crate::crew::{Places, Shift};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::desk::Desks as Here;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::line::Lines as Here;
+use crate::line::{InPlace, Lines};
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
-use crate::system::{Door, Duplex};
+use crate::system::Door;
 
 /// Serves Streamable HTTP on a listener until `stopper` says otherwise.
 ///
@@ -52,7 +58,7 @@ pub fn serve_http<S: IntoService>(
     options: ServeOptions,
     stopper: &Stopper,
 ) -> io::Result<Report> {
-    serve(listener, service, options, stopper, Ok)
+    serve(listener, service, options, stopper, Ok, Here::new)
 }
 
 /// Like [`serve_http`], over TLS.
@@ -83,17 +89,31 @@ pub fn serve_https<S: IntoService>(
     stopper: &Stopper,
 ) -> io::Result<Report> {
     let tls = tls.for_http1();
-    serve(listener, service, options, stopper, |machine| {
-        Tls::new(machine, &tls).map_err(io::Error::other)
-    })
+    let protect = |machine| Tls::new(machine, &tls).map_err(io::Error::other);
+    serve(listener, service, options, stopper, protect, Here::new)
 }
 
-fn serve<S: IntoService, M: InPlace>(
+/// Like [`serve_http`], as it is on systems without `epoll`: for tests of that elsewhere.
+///
+/// # Errors
+/// The same.
+#[doc(hidden)]
+pub fn serve_http_on_threads<S: IntoService>(
+    listener: TcpListener,
+    service: S,
+    options: ServeOptions,
+    stopper: &Stopper,
+) -> io::Result<Report> {
+    serve(listener, service, options, stopper, Ok, Lines::new)
+}
+
+fn serve<S: IntoService, M: InPlace, P: Places>(
     listener: TcpListener,
     service: S,
     options: ServeOptions,
     stopper: &Stopper,
     protect: impl Fn(HttpConnection) -> io::Result<M>,
+    places: impl FnOnce(&StdRuntime) -> P,
 ) -> io::Result<Report> {
     refuse_exposure(listener.local_addr()?, &options)?;
     let door = Door::new(listener)?;
@@ -107,6 +127,7 @@ fn serve<S: IntoService, M: InPlace>(
     let server = HttpServer::new(service, options.http, handlers, seed()?);
     let routes = Arc::new(Routes::new(server, options.path));
 
+    let mut places = places(&runtime);
     let mut shift = Shift::new(&runtime, stopper)?;
     let stopping = || {
         routes.end();
@@ -115,10 +136,7 @@ fn serve<S: IntoService, M: InPlace>(
     shift.listen(&door, options.max_connections, stopping, |socket, crew| {
         silence.notice(&socket);
         let machine = protect(HttpConnection::new(Arc::clone(&routes), connection))?;
-        let (duplex, stream) = (Duplex::tcp(socket)?, stream.clone());
-        let crew = Arc::clone(crew);
-        let line = Line::new(machine, duplex, stream, runtime.clone(), crew, 1)?;
-        Ok(Arc::new(line))
+        places.open(machine, socket, stream.clone(), crew)
     })?;
     // From now on connections are refused.
     drop(door);

@@ -20,6 +20,8 @@
 mod child;
 pub mod client;
 mod crew;
+#[cfg(all(feature = "http", any(target_os = "linux", target_os = "android")))]
+mod desk;
 #[cfg(feature = "http")]
 pub mod http;
 mod line;

@@ -22,11 +22,15 @@
 //! needs a permit while it runs, so there are never more stuck threads than permits; beyond, calls wait, while the
 //! connections still read, write, cancel and answer what needs no handler.
 //!
-//! All of this is for machines that give their calls away. One that does not (HTTP, where a connection has one request at a
-//! time; the client, which has no handlers) runs what it runs where it is polled, under the lock: an authenticator, or a
-//! handler that blocks although it did not say so, keeps its own connection waiting and nobody else's.
+//! All of this is for machines that give their calls away. One that does not (the client, which has no handlers; HTTP, where a
+//! connection has one request at a time, on systems without [desks](crate::http)) runs what it runs where it is polled, under
+//! the lock: an authenticator, or a handler that blocks although it did not say so, keeps its own connection waiting and
+//! nobody else's.
 
 use std::convert::Infallible;
+use std::io;
+#[cfg(feature = "http")]
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
@@ -37,7 +41,9 @@ use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
 use mcp_server::{Connection, Job, Machine};
 
-use crate::crew::Crew;
+#[cfg(feature = "http")]
+use crate::crew::Places;
+use crate::crew::{Crew, Opened, Watched};
 use crate::pool;
 use crate::runtime::StdRuntime;
 use crate::system::{Bell, Duplex};
@@ -106,10 +112,6 @@ impl Yielding for Connection {
 
 /// A connection, whatever runs on it.
 pub(crate) trait Led: Send + Sync {
-    /// Leads it on this thread, unless it has moved on since it was `seen`.
-    fn take_over(self: Arc<Self>, seen: u64);
-    /// Odd while its leader is inside a handler. Another number each time.
-    fn counter(&self) -> u64;
     /// Starts a graceful end. Never waits.
     fn shutdown(&self);
     /// Drops what runs on it, as soon as its leader is not inside of a handler. Never waits.
@@ -180,7 +182,7 @@ impl<M: Yielding> Line<M> {
         runtime: StdRuntime,
         crew: Arc<Crew>,
         ahead: usize,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
         machine.defer(ahead);
         Ok(Self {
             ahead,
@@ -199,6 +201,18 @@ impl<M: Yielding> Line<M> {
                 turn: 0,
             }),
             runtime,
+        })
+    }
+
+    /// Gives it a leader, which has to be looked after.
+    pub(crate) fn begin(self) -> io::Result<Opened> {
+        let line = Arc::new(self);
+        let (first, seen) = (Arc::clone(&line), line.counter());
+        let lead = Box::new(move || first.take_over(seen));
+        line.runtime.pool.lead(lead)?;
+        Ok(Opened {
+            led: Ok(Arc::clone(&line) as _),
+            watched: Some(line),
         })
     }
 
@@ -355,7 +369,7 @@ impl<M: Yielding> Line<M> {
     }
 }
 
-impl<M: Yielding> Led for Line<M> {
+impl<M: Yielding> Watched for Line<M> {
     fn take_over(self: Arc<Self>, seen: u64) {
         let mut state = self.lock();
         if self.counter() == seen && state.live.is_some() {
@@ -371,6 +385,16 @@ impl<M: Yielding> Led for Line<M> {
         self.counter.load(Ordering::SeqCst)
     }
 
+    fn is_over(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    fn close(&self) {
+        // It ends with its connection.
+    }
+}
+
+impl<M: Yielding> Led for Line<M> {
     fn shutdown(&self) {
         self.wish.fetch_max(SHUTDOWN, Ordering::SeqCst);
         self.bell.ring();
@@ -394,5 +418,30 @@ impl<M: Yielding> Led for Line<M> {
 
     fn ended(&self) -> Option<Ended> {
         self.ended.get().copied()
+    }
+}
+
+/// A line, and so a thread, for each connection.
+#[cfg(feature = "http")]
+pub(crate) struct Lines(StdRuntime);
+
+#[cfg(feature = "http")]
+impl Lines {
+    pub(crate) fn new(runtime: &StdRuntime) -> Self {
+        Self(runtime.clone())
+    }
+}
+
+#[cfg(feature = "http")]
+impl Places for Lines {
+    fn open<M: InPlace>(
+        &mut self,
+        machine: M,
+        stream: TcpStream,
+        options: StreamOptions,
+        crew: &Arc<Crew>,
+    ) -> io::Result<Opened> {
+        let (runtime, crew) = (self.0.clone(), Arc::clone(crew));
+        Line::new(machine, Duplex::tcp(stream)?, options, runtime, crew, 1)?.begin()
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use mcp_driver::{Ended, ListenOptions, Silence, StreamOptions, refuse_remote, seed};
 use mcp_server::{Connection, IntoService, Runtime, Service};
 
-use crate::crew::{Crew, Shift};
-use crate::line::{Led, Line};
+use crate::crew::{Crew, Opened, Shift};
+use crate::line::Line;
 use crate::runtime::StdRuntime;
 use crate::stopper::Stopper;
 use crate::system::{Door, Duplex, Input, Listener, Output};
@@ -217,13 +217,12 @@ impl StdRuntime {
         stream: Duplex,
         options: StreamOptions,
         crew: &Arc<Crew>,
-    ) -> io::Result<Arc<dyn Led>> {
+    ) -> io::Result<Opened> {
         let runtime: Arc<dyn Runtime> = Arc::new(self.clone());
         // What was read ahead is in flight, and must not make others be refused that could have been answered in turn.
         let ahead = (service.config().limits().max_calls / 4).clamp(1, AHEAD);
         let connection = Connection::new(service, runtime, seed()?);
         let crew = Arc::clone(crew);
-        let line = Line::new(connection, stream, options, self.clone(), crew, ahead)?;
-        Ok(Arc::new(line))
+        Line::new(connection, stream, options, self.clone(), crew, ahead)?.begin()
     }
 }
