@@ -648,6 +648,132 @@ mod tests {
         }
     }
 
+    /// Two pumps that may keep answers back, and what they share.
+    struct Two {
+        pumps: [Pump<Echo>; 2],
+        streams: [Script; 2],
+        spare: Spare,
+        alarm: ByHand,
+    }
+
+    impl Two {
+        fn new() -> Self {
+            let pump = || {
+                let mut pump = Pump::new(Echo::default(), StreamOptions::default());
+                pump.may_keep_back(true);
+                pump
+            };
+            let mut two = Self {
+                pumps: [pump(), pump()],
+                streams: [(); 2].map(|()| Script(Vec::new(), String::new())),
+                spare: Spare::default(),
+                alarm: ByHand::default(),
+            };
+            two.poll(0);
+            two.poll(1);
+            two
+        }
+
+        fn poll(&mut self, which: usize) {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let polled = self.pumps[which].poll_on(
+                &mut self.spare,
+                &mut cx,
+                &mut self.streams[which],
+                &mut self.alarm,
+            );
+            assert!(polled.is_pending());
+        }
+
+        fn write(&mut self, which: usize) -> bool {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            self.pumps[which].write_kept_back(&mut self.spare, &mut cx, &mut self.streams[which])
+        }
+
+        fn said(&self, which: usize) -> &str {
+            &self.streams[which].1
+        }
+    }
+
+    #[test]
+    fn a_small_answer_may_be_kept_back_and_is_written_without_the_machine() {
+        let mut two = Two::new();
+        two.streams[0].0.push("hello");
+        two.streams[1].0.push("world");
+        two.poll(0);
+        two.poll(1);
+        assert_eq!((two.said(0), two.said(1)), ("", ""));
+        assert_eq!(two.pumps[0].kept_back(), 5);
+        let polled = two.pumps[0].machine.0.len();
+        assert!(two.write(0) && two.write(1));
+        assert_eq!((two.said(0), two.said(1)), ("hello", "world"));
+        assert_eq!(two.pumps[0].machine.0.len(), polled);
+        assert!(!two.pumps[0].has_backlog());
+        // Both buffers came back, for those that come next.
+        assert_eq!(two.spare.out.len(), 2);
+    }
+
+    #[test]
+    fn what_was_kept_back_goes_out_before_anything_else_is_heard() {
+        let mut two = Two::new();
+        // In one poll, and in two.
+        two.streams[0].0.extend(["one", "two"]);
+        two.poll(0);
+        assert_eq!((two.said(0), two.pumps[0].kept_back()), ("one", 3));
+        two.poll(0);
+        assert_eq!((two.said(0), two.pumps[0].kept_back()), ("onetwo", 0));
+    }
+
+    #[test]
+    fn a_large_answer_is_not_kept_back() {
+        const LARGE: &str = match std::str::from_utf8(&[b'x'; KEPT_MAX + 1]) {
+            Ok(large) => large,
+            Err(_) => "",
+        };
+        let mut two = Two::new();
+        two.pumps[0].out = Outbox::new(1 << 20);
+        two.streams[0].0.push(LARGE);
+        two.poll(0);
+        assert_eq!(two.said(0).len(), LARGE.len());
+    }
+
+    #[test]
+    fn a_peer_that_is_gone_when_the_answer_is_written_is_found_by_the_next_poll() {
+        struct Broken;
+        impl Stream for Broken {
+            fn poll_read(
+                &mut self,
+                _: &mut Context<'_>,
+                _: &mut BytesMut,
+            ) -> Poll<io::Result<usize>> {
+                Poll::Pending
+            }
+            fn poll_write(
+                &mut self,
+                _: &mut Context<'_>,
+                _: &mut Outbox,
+            ) -> Poll<io::Result<usize>> {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+            fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Pending
+            }
+        }
+        let mut two = Two::new();
+        two.streams[0].0.push("hello");
+        two.poll(0);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let Two {
+            pumps: [pump, _],
+            spare,
+            alarm,
+            ..
+        } = &mut two;
+        assert!(!pump.write_kept_back(spare, &mut cx, &mut Broken));
+        let polled = pump.poll_on(spare, &mut cx, &mut Broken, alarm);
+        assert_eq!(polled, Poll::Ready(Ended::PeerGone));
+    }
+
     #[test]
     fn what_the_stream_keeps_back_stalls_like_what_it_does_not_take() {
         let service = Server::new("demo", "1.0.0").build().unwrap();

@@ -394,7 +394,9 @@ impl Desk {
         } = &mut *state;
         together.take(&mut leader.kept);
         let seated = |id| Some((id, Arc::clone(&seats.get_mut(id)?.seat)));
-        leader.writers.extend(leader.kept.drain(..).filter_map(seated));
+        leader
+            .writers
+            .extend(leader.kept.drain(..).filter_map(seated));
         drop(state);
         for (id, seat) in leader.writers.drain(..) {
             if seat.write_kept_back(&mut leader.lent) {
