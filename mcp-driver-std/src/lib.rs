@@ -11,9 +11,10 @@
 //!
 //! It also speaks to servers: [`client`], over a child process, TCP and Unix sockets.
 //!
-//! Each connection has a thread, which runs its handlers, too. One that does not come back within a moment costs the others
-//! nothing: another thread takes the connection over. So handlers may await, compute or block as they like; how many may be
-//! stuck at once is [`StdRuntime`]'s bound.
+//! Each connection of a byte stream has a thread, which runs its handlers, too; over HTTP, where the system has `epoll`, many
+//! connections share one. A handler that does not come back within a moment costs the others nothing: another thread takes
+//! over what it leads. So handlers may await, compute or block as they like; how many may be stuck at once is
+//! [`StdRuntime`]'s bound, and over HTTP that on connections.
 
 #![forbid(unsafe_code)]
 

@@ -153,7 +153,7 @@ impl Driver {
     /// Whether nothing is served any more.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        self.slots.len() == 0
+        self.slots.is_empty()
     }
 
     /// How long the host may wait; `None` means until an event comes.
