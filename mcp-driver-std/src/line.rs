@@ -39,7 +39,7 @@ use std::time::Duration;
 use mcp_driver::{Deadline, Ended, Pump, StreamOptions};
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::Now;
-use mcp_server::{Connection, Job, Machine};
+use mcp_server::{Connection, Job, Leftovers, Machine};
 
 #[cfg(feature = "http")]
 use crate::crew::Places;
@@ -54,6 +54,8 @@ const TOGETHER: Duration = Duration::from_micros(500);
 /// A machine whose handlers may be run outside of it.
 pub(crate) trait Yielding: Machine + Send + 'static {
     type Job: Send;
+    /// Dropping it takes as long as its handlers want.
+    type Left: Send;
     /// No more than so many calls are to wait for being run before reading stops.
     fn defer(&mut self, at_most: usize);
     fn take_job(&mut self) -> Option<Self::Job>;
@@ -61,6 +63,8 @@ pub(crate) trait Yielding: Machine + Send + 'static {
     fn put_back(&mut self, job: Self::Job, now: Now, out: &mut Outbox);
     /// Jobs that are out take long.
     fn attend(&mut self);
+    /// What is left of calls that were cancelled.
+    fn take_left(&mut self) -> Option<Self::Left>;
 }
 
 /// A machine whose handlers, if it has any, run where it is polled.
@@ -68,6 +72,7 @@ pub(crate) trait InPlace: Machine + Send + 'static {}
 
 impl<M: InPlace> Yielding for M {
     type Job = Infallible;
+    type Left = Infallible;
 
     fn defer(&mut self, _: usize) {}
 
@@ -84,10 +89,15 @@ impl<M: InPlace> Yielding for M {
     }
 
     fn attend(&mut self) {}
+
+    fn take_left(&mut self) -> Option<Infallible> {
+        None
+    }
 }
 
 impl Yielding for Connection {
     type Job = Job;
+    type Left = Leftovers;
 
     fn defer(&mut self, at_most: usize) {
         self.defer_calls(at_most);
@@ -107,6 +117,10 @@ impl Yielding for Connection {
 
     fn attend(&mut self) {
         self.attend_jobs();
+    }
+
+    fn take_left(&mut self) -> Option<Leftovers> {
+        self.take_leftovers()
     }
 }
 
@@ -272,6 +286,16 @@ impl<M: Yielding> Line<M> {
         turn: &mut u64,
         cx: &mut Context<'_>,
     ) -> Option<(Locked<'a, M>, bool)> {
+        if let Some(left) = state.live.as_mut()?.pump.machine().take_left() {
+            // Like a handler it may take any time, and it is not to be waited for by those that run.
+            self.enter();
+            drop(state);
+            pool::run(|| drop(left));
+            state = self.come_back(None, turn)?;
+            self.leave();
+            // There is room for more to be read.
+            return Some((state, true));
+        }
         let live = state.live.as_mut()?;
         let starved = live.held.is_some();
         let Some(mut job) = live.next_job() else {
@@ -295,20 +319,20 @@ impl<M: Yielding> Line<M> {
             drop(state);
             M::run(&mut job, now);
             now = clock.now();
-            state = self.come_back(job, now, turn)?;
+            state = self.come_back(Some((job, now)), turn)?;
             let live = state.live.as_mut()?;
             let next = if now.instant.duration_since(started) < TOGETHER {
                 live.next_job().or_else(|| live.read_on(now, cx))
             } else {
                 None
             };
-            let counter = self.counter.load(Ordering::Relaxed);
             let Some(next) = next else {
-                self.counter.store(counter + 1, Ordering::Release);
+                self.leave();
                 return Some((state, true));
             };
             job = next;
             // Another handler. The crew is looking already.
+            let counter = self.counter.load(Ordering::Relaxed);
             self.counter.store(counter + 2, Ordering::Release);
         }
     }
@@ -320,16 +344,25 @@ impl<M: Yielding> Line<M> {
         self.crew.look_out();
     }
 
-    /// A handler is back. `None` if there is nothing left to lead for this thread; otherwise the counter is odd.
-    fn come_back(&self, job: M::Job, now: Now, turn: &mut u64) -> Option<Locked<'_, M>> {
+    /// The leader is out of its handlers. Under the lock.
+    fn leave(&self) {
+        let counter = self.counter.load(Ordering::Relaxed);
+        self.counter.store(counter + 1, Ordering::Release);
+    }
+
+    /// A handler is back, or what was left of one is gone. `None` if there is nothing left to lead for this thread; otherwise
+    /// the counter is odd.
+    fn come_back(&self, job: Option<(M::Job, Now)>, turn: &mut u64) -> Option<Locked<'_, M>> {
         let mut state = self.lock();
         let Some(live) = &mut state.live else {
             drop(state);
             drop(job);
             return None;
         };
-        let (machine, _, out) = live.pump.parts();
-        machine.put_back(job, now, out);
+        if let Some((job, now)) = job {
+            let (machine, _, out) = live.pump.parts();
+            machine.put_back(job, now, out);
+        }
         if state.turn == *turn {
             return Some(state);
         }

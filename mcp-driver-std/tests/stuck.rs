@@ -97,6 +97,23 @@ fn panics(world: State<Arc<World>>) -> &'static str {
     panic!("on purpose")
 }
 
+/// Holds what blocks when it is dropped
+#[tool]
+async fn clings(ctx: Context, world: State<Arc<World>>) -> &'static str {
+    struct Clings(Arc<World>);
+    impl Drop for Clings {
+        fn drop(&mut self) {
+            self.0.told.fetch_add(1, Ordering::SeqCst);
+            self.0.wait();
+        }
+    }
+    let clings = Clings(Arc::clone(&world));
+    world.started.fetch_add(1, Ordering::SeqCst);
+    ctx.sleep(PATIENCE).await;
+    drop(clings);
+    "clung"
+}
+
 struct Peer {
     world: Arc<World>,
     stopper: Stopper,
@@ -119,7 +136,8 @@ impl Peer {
             .tool(spin)
             .tool(report)
             .tool(mixed)
-            .tool(panics);
+            .tool(panics)
+            .tool(clings);
         let (ours, theirs) = UnixStream::pair().unwrap();
         let stopper = Stopper::new();
         let (runtime, stop) = (runtime.clone(), stopper.clone());
@@ -262,6 +280,31 @@ fn a_handler_that_is_stuck_is_told_that_its_call_was_cancelled() {
     peer.world
         .until(|world| world.told.load(Ordering::SeqCst) == 1);
     peer.works(2);
+}
+
+#[test]
+fn a_cancelled_call_that_clings_to_what_it_holds_delays_no_other_call() {
+    let mut peer = Peer::new(&StdRuntime::new());
+    for id in 1..=40 {
+        peer.call(id, "clings");
+    }
+    peer.world
+        .until(|world| world.started.load(Ordering::SeqCst) == 40);
+    // In one piece, which is more than is read ahead.
+    let cancel = |id| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        )
+    };
+    let all: Vec<String> = (1..=40).map(cancel).collect();
+    peer.say(&all.join("\n"));
+    peer.world
+        .until(|world| world.told.load(Ordering::SeqCst) >= 1);
+    peer.works(100);
+    peer.world.open();
+    peer.world
+        .until(|world| world.told.load(Ordering::SeqCst) == 40);
+    peer.works(101);
 }
 
 #[test]

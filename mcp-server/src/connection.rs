@@ -31,7 +31,7 @@ use crate::machine::{Demand, Machine};
 use crate::wakes::{CallWake, Wakes};
 use crate::{Principal, Service};
 
-pub use jobs::Job;
+pub use jobs::{Job, Leftovers};
 
 /// The server's end of one byte stream, ready to be driven by any runtime.
 ///
@@ -68,6 +68,8 @@ pub struct Connection {
     deferred: usize,
     /// Slots whose call the driver is to run, in order; some may have been vacated since.
     ready: VecDeque<usize>,
+    /// Calls that were cancelled, to be dropped by the driver.
+    leftovers: Vec<Running>,
     hub: Registration,
     sealer: Arc<Sealer>,
     sender: Sender,
@@ -149,6 +151,7 @@ impl Connection {
             woken: Vec::new(),
             deferred: 0,
             ready: VecDeque::new(),
+            leftovers: Vec::new(),
             hub,
             sealer,
             sender: Sender::default(),
@@ -274,6 +277,7 @@ impl Connection {
             LinkEvent::Cancelled { id, .. } => {
                 self.hub.unlisten(id);
                 if let Some(slot) = self.slot_of(id) {
+                    self.leave_over(slot);
                     self.vacate(slot);
                 }
             }

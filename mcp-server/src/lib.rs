@@ -93,7 +93,7 @@ pub use builder::Server;
 pub use call::{Blocking, InPlace, Runtime};
 pub use check::Violation;
 pub use completion::{CompletionRequest, Completions};
-pub use connection::{Connection, Job};
+pub use connection::{Connection, Job, Leftovers};
 pub use contents::{AsJson, IntoContents};
 pub use context::Context;
 pub use elicit::{Elicited, url_elicitation_required};

@@ -59,6 +59,21 @@ fn talk(ctx: Context, seen: State<Arc<Seen>>) -> &'static str {
     "talked"
 }
 
+/// Says when what it holds is dropped
+#[tool]
+async fn hold(seen: State<Arc<Seen>>) -> &'static str {
+    struct Held(Arc<Seen>);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.runs.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let held = Held(Arc::clone(&seen));
+    std::future::pending::<()>().await;
+    drop(held);
+    "held"
+}
+
 /// Panics
 #[tool]
 fn panics() -> &'static str {
@@ -86,6 +101,7 @@ impl Bench {
             .tool(show)
             .tool(wait)
             .tool(talk)
+            .tool(hold)
             .tool(panics)
             .build()
             .unwrap();
@@ -208,6 +224,44 @@ fn who_runs_a_call_is_told_that_it_was_cancelled_and_nothing_is_said_of_it() {
 }
 
 #[test]
+fn what_a_cancelled_call_holds_is_dropped_by_its_driver() {
+    let mut bench = Bench::new();
+    // One is parked when it is cancelled, one is out.
+    bench.call(1, "hold");
+    let mut job = bench.job();
+    job.run(NOW);
+    bench.put_back(job);
+    bench.call(2, "hold");
+    let mut out = bench.job();
+    out.run(NOW);
+    assert!(bench.connection.take_leftovers().is_none());
+    bench.cancel(1);
+    bench.cancel(2);
+    assert!(!bench.poll().read, "first what was cancelled is dropped");
+    let seen = Arc::clone(&bench.seen);
+    let dropped = || seen.runs.load(Ordering::SeqCst);
+    assert_eq!(dropped(), 0);
+    drop(
+        bench
+            .connection
+            .take_leftovers()
+            .expect("the one that was parked"),
+    );
+    assert_eq!(dropped(), 1);
+    assert!(bench.poll().read);
+    bench.connection.put_back(out, NOW, &mut bench.out);
+    assert_eq!(dropped(), 1);
+    drop(
+        bench
+            .connection
+            .take_leftovers()
+            .expect("the one that was out"),
+    );
+    assert_eq!(dropped(), 2);
+    assert!(bench.poll().read);
+}
+
+#[test]
 fn the_place_of_a_cancelled_call_may_be_taken_by_another() {
     let mut bench = Bench::new();
     bench.call(1, "count");
@@ -234,6 +288,7 @@ fn a_call_that_was_cancelled_before_it_was_taken_makes_room() {
     bench.call(1, "count");
     bench.cancel(1);
     assert!(bench.poll().read);
+    drop(bench.connection.take_leftovers());
     bench.connection.defer_calls(1);
     bench.call(2, "count");
     bench.job().run(NOW);

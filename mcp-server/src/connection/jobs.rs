@@ -8,7 +8,7 @@
 //! parsed, woken, answered ──▶ ready ── take_job ──▶ out ── put_back ─┬─▶ done: answered
 //!                               ▲                    │               ├─▶ parked, or ready again if it was woken meanwhile
 //!                               └────────────────────┼───────────────┘
-//!                                                    └─▶ cancelled meanwhile: dropped
+//!                                                    └─▶ cancelled meanwhile: left over, for the driver to drop
 //! ```
 
 use std::fmt;
@@ -51,6 +51,14 @@ impl fmt::Debug for Job {
             .field("finished", &self.finish.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// What calls leave that nobody wants any more: their arguments and futures. Dropping it runs what their authors wrote, which
+/// may take any time.
+#[must_use = "dropping it may take any time"]
+#[derive(Debug)]
+pub struct Leftovers {
+    _calls: Vec<Running>,
 }
 
 impl Connection {
@@ -122,7 +130,30 @@ impl Connection {
         }
     }
 
-    /// Takes a call back: answers it if it is done, parks it if it waits, drops it if nobody wants it any more. Poll
+    /// What is left of calls that were cancelled since the last time, if their driver runs them: what is not taken is dropped
+    /// with the connection. Take it after every poll and whenever a job was put back.
+    pub fn take_leftovers(&mut self) -> Option<Leftovers> {
+        if self.leftovers.is_empty() {
+            return None;
+        }
+        let calls = std::mem::take(&mut self.leftovers);
+        Some(Leftovers { _calls: calls })
+    }
+
+    /// A call is cancelled, and its future must not be dropped here if it does not run here either.
+    pub(super) fn leave_over(&mut self, slot: usize) {
+        if self.deferred == 0 {
+            return;
+        }
+        let call = &mut self.slots[slot].call;
+        if let Some((_, Place::Here(running))) =
+            call.take_if(|(_, place)| matches!(place, Place::Here(_)))
+        {
+            self.leftovers.push(running);
+        }
+    }
+
+    /// Takes a call back: answers it if it is done, parks it if it waits, leaves it over if nobody wants it any more. Poll
     /// afterwards.
     pub fn put_back(&mut self, job: Job, now: Now, out: &mut Outbox) {
         let Job {
@@ -137,7 +168,7 @@ impl Connection {
         };
         let woken = match &place.call {
             Some((known, Place::Out { woken, .. })) if *known == id => *woken,
-            _ => return,
+            _ => return self.leftovers.push(running),
         };
         place.call = Some((id, Place::Here(running)));
         let polled = finish.map_or(Poll::Pending, Poll::Ready);
@@ -177,7 +208,7 @@ impl Connection {
             self.ready.pop_front();
             self.slots[slot].listed = false;
         }
-        self.deferred > 0 && self.ready.len() >= self.deferred
+        self.deferred > 0 && self.ready.len() + self.leftovers.len() >= self.deferred
     }
 
     /// A call was woken, or has something to say, while it is out.
