@@ -32,6 +32,8 @@ pub(crate) struct Crew {
     bell: Arc<Bell>,
     /// It looks at the connections, or is about to.
     looking: AtomicBool,
+    /// Something has ended since it looked for that.
+    parted: AtomicBool,
 }
 
 impl Crew {
@@ -39,11 +41,13 @@ impl Crew {
         Ok(Self {
             bell: Arc::new(Bell::new()?),
             looking: AtomicBool::new(false),
+            parted: AtomicBool::new(false),
         })
     }
 
     /// Something has ended.
     pub(crate) fn ring(&self) {
+        self.parted.store(true, Ordering::SeqCst);
         self.bell.ring();
     }
 
@@ -237,7 +241,11 @@ impl<'a> Shift<'a> {
             .lead(Box::new(move || place.take_over(seen)))
     }
 
+    /// There may be thousands, and this thread comes by a thousand times a second.
     fn forget_ended(&mut self) {
+        if !self.crew.parted.swap(false, Ordering::SeqCst) {
+            return;
+        }
         self.members.retain(|member| member.ended().is_none());
         self.watches.retain(|watch| !watch.place.is_over());
     }

@@ -312,16 +312,16 @@ impl<M: Yielding> Line<M> {
             live.pump.machine().defer(self.ahead);
         }
         let clock = self.runtime.clock;
-        let mut now = clock.now();
-        let started = now.instant;
+        let started = clock.now();
+        let mut now = started;
         self.enter();
         loop {
             drop(state);
             M::run(&mut job, now);
-            now = clock.now();
+            now = clock.later(started);
             state = self.come_back(Some((job, now)), turn)?;
             let live = state.live.as_mut()?;
-            let next = if now.instant.duration_since(started) < TOGETHER {
+            let next = if now.instant.duration_since(started.instant) < TOGETHER {
                 live.next_job().or_else(|| live.read_on(now, cx))
             } else {
                 None

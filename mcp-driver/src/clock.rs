@@ -35,6 +35,20 @@ impl SystemClock {
         }
     }
 
+    /// The current moment, a while after an `earlier` one: the monotonic clock alone is read, and the wall clock is taken to
+    /// have gone on like it. For those who ask once for each of many short calls.
+    #[must_use]
+    pub fn later(&self, earlier: Now) -> Now {
+        let instant = self.instant();
+        let since = instant.duration_since(earlier.instant).as_millis();
+        Now {
+            instant,
+            unix_ms: earlier
+                .unix_ms
+                .saturating_add(u64::try_from(since).unwrap_or(u64::MAX)),
+        }
+    }
+
     /// The current monotonic instant.
     #[must_use]
     pub fn instant(&self) -> Instant {
@@ -103,6 +117,20 @@ impl Alarm for Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_later_moment_is_as_much_later_on_both_clocks() {
+        let clock = SystemClock::start();
+        let earlier = Now {
+            instant: Instant::from_micros(0),
+            unix_ms: 1_700_000_000_000,
+        };
+        std::thread::sleep(Duration::from_millis(5));
+        let later = clock.later(earlier);
+        let passed = later.instant.duration_since(earlier.instant).as_millis();
+        assert!(passed >= 5);
+        assert_eq!(u128::from(later.unix_ms - earlier.unix_ms), passed);
+    }
 
     #[test]
     fn a_deadline_fires_once_and_only_when_it_has_come() {
