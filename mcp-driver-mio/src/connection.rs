@@ -6,9 +6,9 @@ use std::io;
 use std::task::{Context, Poll};
 
 use mcp_driver::edges::{Lent, Wired};
-use mcp_driver::{Ended, StreamOptions, SystemClock};
+use mcp_driver::{Ended, StreamOptions};
 use mcp_server::Machine;
-use mcp_server::proto::time::Instant;
+use mcp_server::proto::time::{Instant, Now};
 use mio::event::Event;
 use mio::{Registry, Token};
 
@@ -26,12 +26,16 @@ pub(crate) trait Driven: Send {
 
     /// Does a bounded part of what can be done now. With `may_keep_back`, a small answer may wait for
     /// [`write_kept_back`](Self::write_kept_back).
-    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent, may_keep_back: bool) -> Poll<Ended>;
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        lent: &mut Lent,
+        now: Now,
+        may_keep_back: bool,
+    ) -> Poll<Ended>;
 
     /// How many bytes the last poll kept back.
     fn kept_back(&self) -> usize;
-
-    fn polled_at(&self) -> Instant;
 
     /// Writes what was kept back. False if it has to be polled.
     fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool;
@@ -47,8 +51,8 @@ pub(crate) trait Driven: Send {
 pub(crate) struct Connection<M, W>(Wired<M, W>);
 
 impl<M: Machine, W> Connection<M, W> {
-    pub(crate) fn new(machine: M, wire: W, options: StreamOptions, clock: SystemClock) -> Self {
-        Self(Wired::new(machine, wire, options, clock))
+    pub(crate) fn new(machine: M, wire: W, options: StreamOptions) -> Self {
+        Self(Wired::new(machine, wire, options))
     }
 }
 
@@ -73,16 +77,18 @@ impl<M: Machine + Send, W: Registered> Driven for Connection<M, W> {
         is_readable || self.0.has_backlog()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, lent: &mut Lent, may_keep_back: bool) -> Poll<Ended> {
-        self.0.poll(cx, lent, may_keep_back)
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        lent: &mut Lent,
+        now: Now,
+        may_keep_back: bool,
+    ) -> Poll<Ended> {
+        self.0.poll(cx, lent, now, may_keep_back)
     }
 
     fn kept_back(&self) -> usize {
         self.0.kept_back()
-    }
-
-    fn polled_at(&self) -> Instant {
-        self.0.polled_at()
     }
 
     fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool {

@@ -163,7 +163,7 @@ impl Driver {
         endpoint: E,
         max_connections: usize,
     ) -> io::Result<ListenerHandle> {
-        let door = Listening::new(listener, endpoint, self.runtime.clock());
+        let door = Listening::new(listener, endpoint);
         self.add_listener(Box::new(door), max_connections)
     }
 }

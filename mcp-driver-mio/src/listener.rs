@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_driver::{Silence, StreamOptions, SystemClock};
+use mcp_driver::{Silence, StreamOptions};
 use mcp_server::Machine;
 use mcp_server::proto::time::Instant;
 use mio::event::Source;
@@ -84,15 +84,13 @@ pub(crate) struct Listening<L, E> {
     /// `None` once it is closed.
     listener: Option<L>,
     endpoint: E,
-    clock: SystemClock,
 }
 
 impl<L, E> Listening<L, E> {
-    pub(crate) const fn new(listener: L, endpoint: E, clock: SystemClock) -> Self {
+    pub(crate) const fn new(listener: L, endpoint: E) -> Self {
         Self {
             listener: Some(listener),
             endpoint,
-            clock,
         }
     }
 }
@@ -115,7 +113,6 @@ impl<L: Accept, E: Endpoint> Door for Listening<L, E> {
             machine,
             Connected::new(socket),
             self.endpoint.stream(),
-            self.clock,
         )))
     }
 

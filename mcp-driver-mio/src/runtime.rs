@@ -55,10 +55,6 @@ impl LoopRuntime {
         }
     }
 
-    pub(crate) const fn clock(&self) -> SystemClock {
-        self.clock
-    }
-
     pub(crate) fn sleeps(&self) -> &Sleeps {
         &self.sleeps
     }

@@ -57,7 +57,7 @@ impl Driver {
     ) -> io::Result<ListenerHandle> {
         let silence = Silence::from(&options);
         let lines = self.lines(service, options.stream, silence)?;
-        let door = Listening::new(listener, lines, self.runtime.clock());
+        let door = Listening::new(listener, lines);
         self.add_listener(Box::new(door), options.max_connections)
     }
 
@@ -122,8 +122,7 @@ impl Driver {
     ) -> io::Result<ConnectionHandle> {
         let lines = self.lines(service, options.clone(), Silence::default())?;
         let machine = lines.open()?;
-        let clock = self.runtime.clock();
-        self.add_connection(Box::new(Connection::new(machine, wire, options, clock)))
+        self.add_connection(Box::new(Connection::new(machine, wire, options)))
     }
 
     fn lines(

@@ -20,7 +20,8 @@ use crate::system::{Bell, Door, Listener};
 const GRACE: Duration = Duration::from_millis(250);
 
 /// How far two looks at the connections are apart, if the first has seen a handler. One that is seen by both is no longer
-/// waited for, where handlers run outside of the lock: HTTP and the client run theirs in place, and their leader stays.
+/// waited for: another thread leads on. Only where a connection has its own thread and handlers run in place (the client, and
+/// HTTP where there are no desks), the leader stays.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How far they are apart where handlers have come back all the time: what looking costs is then next to nothing.

@@ -4,7 +4,7 @@
 //! and never take longer to end than its bounds.
 //!
 //! On Linux and Android a thread for each processor waits for events (`epoll`) and runs the handlers of what is ready. One
-//! that does not come back within about two milliseconds costs the others nothing more: another thread takes their
+//! that does not come back within a few milliseconds costs the others nothing more: another thread takes their
 //! connections over, and the connection that was slow has a thread of its own until it is quick again. Elsewhere each
 //! connection has a thread, which sleeps as long as there is no request. In both cases a connection answers one request after
 //! the other, so what bounds the handlers that run or block at once is [`ServeOptions::max_connections`].
@@ -63,7 +63,7 @@ pub fn serve_http<S: IntoService>(
 
 /// Like [`serve_http`], over TLS.
 ///
-/// A connection costs its handshake on its own thread, and [`TlsConfig::with_handshake_deadline`] bounds how long that may
+/// A connection costs its handshake on the thread that leads it, and [`TlsConfig::with_handshake_deadline`] bounds how long that may
 /// take. Peers that fail it are hung up on without a word to anybody else.
 ///
 /// ```no_run

@@ -251,7 +251,8 @@ impl<M: Machine> Pump<M> {
 
     /// Whether polls from now on may keep a small answer back instead of writing it, if there is nothing else to say. It then
     /// waits until the connection hears more or is polled again, or for [`write_kept_back`](Self::write_kept_back), which
-    /// has to come soon. The machine is not polled after such a write: it had room, so it did not wait for any.
+    /// has to come soon. The machine is not polled after such a write: it had room and was not near its end, so it did not wait
+    /// for it.
     pub const fn may_keep_back(&mut self, may: bool) {
         self.may_keep_back = may;
     }
@@ -372,14 +373,17 @@ impl<M: Machine> Pump<M> {
         Poll::Pending
     }
 
-    /// Whether what was just said can wait for a moment.
+    /// Whether what was just said can wait for a moment. Not near an end, which a machine may announce only when everything
+    /// that it has said is on its way.
     fn keeps_back(&self, demand: Demand) -> bool {
         self.may_keep_back
             && (1..=KEPT_MAX).contains(&self.out.len())
             && !self.out.is_full()
+            && demand.read
             && !demand.done
             && !demand.cut
             && !demand.close_write
+            && self.ending.is_none()
     }
 
     /// Nobody hears us any more, so there is nobody to drain for; but what the peer has said by now may matter.
@@ -625,6 +629,54 @@ mod tests {
         fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Pending
         }
+    }
+
+    /// Says goodbye when it is asked to end, and is done when that is on its way.
+    #[derive(Default)]
+    struct Polite {
+        ending: bool,
+        said: bool,
+    }
+
+    impl Machine for Polite {
+        fn poll(
+            &mut self,
+            _cx: &mut Context<'_>,
+            _now: Now,
+            _input: &mut BytesMut,
+            out: &mut Outbox,
+        ) -> Demand {
+            if self.ending && !mem::replace(&mut self.said, true) {
+                out.put(b"bye");
+            }
+            let mut demand = Demand::READ;
+            demand.done = self.said && !out.has_remaining();
+            demand
+        }
+
+        fn end_of_input(&mut self) {}
+
+        fn shutdown(&mut self) {
+            self.ending = true;
+        }
+
+        fn outbox(&self) -> Outbox {
+            Outbox::new(1 << 10)
+        }
+    }
+
+    #[test]
+    fn last_words_are_not_kept_back_for_they_may_be_what_the_end_waits_for() {
+        let mut pump = Pump::new(Polite::default(), StreamOptions::default());
+        let mut alarm = Deadline::new(SystemClock::start());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut stream = Script(Vec::new(), String::new());
+        pump.may_keep_back(true);
+        assert!(pump.poll(&mut cx, &mut stream, &mut alarm).is_pending());
+        pump.shutdown();
+        let polled = pump.poll(&mut cx, &mut stream, &mut alarm);
+        assert_eq!(polled, Poll::Ready(Ended::Shutdown));
+        assert_eq!(stream.1, "bye");
     }
 
     /// A clock that only the test moves.

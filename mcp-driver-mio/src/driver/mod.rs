@@ -280,28 +280,30 @@ impl Driver {
     }
 
     fn poll_slot(&mut self, id: Id, may_keep_back: bool) {
+        let now = self.clock.now();
+        // Nobody knows how long the next one takes.
+        if self.together.is_due(now.instant) {
+            self.write_together();
+        }
         // A late wake-up of something that is gone.
         let Some(slot) = self.slots.get_mut(id) else {
             return;
         };
         slot.bell.reset();
-        let now = match &mut slot.content {
-            Content::Listener(_) => return self.poll_listener(id),
+        match &mut slot.content {
+            Content::Listener(_) => self.poll_listener(id),
             Content::Connection { driven, .. } => {
                 let mut cx = Context::from_waker(&slot.waker);
-                if let Poll::Ready(ended) = driven.poll(&mut cx, &mut self.lent, may_keep_back) {
+                let polled = driven.poll(&mut cx, &mut self.lent, now, may_keep_back);
+                if let Poll::Ready(ended) = polled {
                     return self.ended(id, ended);
                 }
-                let (kept, now) = (driven.kept_back(), driven.polled_at());
+                let kept = driven.kept_back();
                 if kept > 0 {
-                    self.together.keep(id, kept, now);
+                    self.together.keep(id, kept, now.instant);
                 }
                 self.timers.arm(id, &mut slot.armed, driven.deadline());
-                now
             }
-        };
-        if self.together.is_due(now) {
-            self.write_together();
         }
     }
 

@@ -50,6 +50,9 @@ use crate::runtime::StdRuntime;
 /// How many events one wait brings at most.
 const EVENTS: usize = 256;
 
+/// The longest wait. Waking up early is harmless, and longer ones are refused by older systems.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Of the bell; everything else is a connection's.
 const BELL: u64 = u64::MAX;
 
@@ -147,9 +150,20 @@ struct Leader {
     turn: u64,
     lent: Lent,
     events: Vec<Event>,
+    /// The connection that it was in last, and since when.
+    last: Option<(Arc<dyn Seated>, Instant)>,
     /// Memory for the list of those that keep an answer back.
     kept: Vec<Id>,
     writers: Vec<(Id, Arc<dyn Seated>)>,
+}
+
+impl Leader {
+    /// The connection that it was in last has come back by `now`.
+    fn measure(&mut self, now: Instant) {
+        if let Some((seat, since)) = self.last.take() {
+            seat.note(now.duration_since(since));
+        }
+    }
 }
 
 impl Desk {
@@ -263,6 +277,7 @@ impl Desk {
             turn,
             lent: Lent::default(),
             events: Vec::with_capacity(EVENTS),
+            last: None,
             kept: Vec::new(),
             writers: Vec::new(),
         };
@@ -276,6 +291,7 @@ impl Desk {
                 left -= 1;
                 state = self.serve(state, &mut leader, many);
             }
+            leader.measure(self.clock().instant());
             if !state.together.is_empty() && state.turn == leader.turn {
                 state = self.write_together(state, &mut leader);
             }
@@ -296,6 +312,7 @@ impl Desk {
             Some(Duration::ZERO)
         };
         drop(state);
+        let timeout = timeout.map(|timeout| timeout.min(LONGEST));
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
@@ -325,6 +342,16 @@ impl Desk {
         leader: &mut Leader,
         many: bool,
     ) -> Locked<'a> {
+        let now = self.clock().now();
+        leader.measure(now.instant);
+        let is_slow = state.first_is_slow();
+        // Nobody knows how long the next one takes.
+        if state.together.is_due(now.instant) || is_slow && !state.together.is_empty() {
+            state = self.write_together(state, leader);
+            if state.turn != leader.turn {
+                return state;
+            }
+        }
         let Some(id) = state.ready.pop_front() else {
             return state;
         };
@@ -337,8 +364,9 @@ impl Desk {
             let next = self.succeed(&mut state);
             drop(state);
             if self.send(next).is_ok() {
-                let outcome = seat.run(&mut leader.lent, false);
-                return self.bring_back(self.lock(), leader, id, &outcome);
+                let outcome = Arc::clone(&seat).run(&mut leader.lent, now, false);
+                seat.note(self.clock().instant().duration_since(now.instant));
+                return self.bring_back(self.lock(), leader, id, &outcome, now.instant);
             }
             // Without a thread there is nobody else.
             leader.turn = next;
@@ -346,27 +374,30 @@ impl Desk {
         }
         self.go_in();
         drop(state);
-        let outcome = Arc::clone(&seat).run(&mut leader.lent, many);
+        let outcome = Arc::clone(&seat).run(&mut leader.lent, now, many);
         let state = self.lock();
-        if state.turn != leader.turn {
+        if state.turn == leader.turn {
+            leader.last = Some((seat, now.instant));
+        } else {
             seat.set_slow();
         }
-        self.bring_back(state, leader, id, &outcome)
+        self.bring_back(state, leader, id, &outcome, now.instant)
     }
 
     /// Takes note of what came of a connection, whether this thread leads still or not.
     fn bring_back<'a>(
         &'a self,
         mut state: Locked<'a>,
-        leader: &mut Leader,
+        leader: &Leader,
         id: Id,
         outcome: &Outcome,
+        now: Instant,
     ) -> Locked<'a> {
         let earliest = state.timers.next();
         let over = if outcome.is_over {
             state.remove(id)
         } else {
-            state.note(id, outcome);
+            state.note(id, outcome, now);
             None
         };
         if state.turn != leader.turn {
@@ -375,8 +406,6 @@ impl Desk {
                 self.ring(state);
                 state = self.lock();
             }
-        } else if outcome.at.is_some_and(|now| state.together.is_due(now)) {
-            state = self.write_together(state, leader);
         }
         if over.is_some() {
             self.seats.fetch_sub(1, Ordering::Relaxed);
@@ -436,15 +465,22 @@ impl State {
         Some(entry)
     }
 
-    fn note(&mut self, id: Id, outcome: &Outcome) {
+    /// Whether the connection that is ready first has to be expected to take long.
+    fn first_is_slow(&mut self) -> bool {
+        let first = self.ready.front().copied();
+        let entry = first.and_then(|id| self.seats.get_mut(id));
+        entry.is_some_and(|entry| entry.seat.is_slow())
+    }
+
+    fn note(&mut self, id: Id, outcome: &Outcome, now: Instant) {
         if outcome.again {
             self.ready.push_back(id);
         }
         if let Some(entry) = self.seats.get_mut(id) {
             self.timers.arm(id, &mut entry.armed, outcome.deadline);
         }
-        if let (1.., Some(at)) = (outcome.kept_back, outcome.at) {
-            self.together.keep(id, outcome.kept_back, at);
+        if outcome.kept_back > 0 {
+            self.together.keep(id, outcome.kept_back, now);
         }
     }
 

@@ -7,24 +7,31 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use mcp_driver::edges::{Edges, Id, Lent, Readiness, Wire, Wired};
-use mcp_driver::{Ended, Scratch, StreamOptions, SystemClock, write_pieces};
+use mcp_driver::{Ended, Scratch, StreamOptions, write_pieces};
 use mcp_server::proto::outbox::Outbox;
-use mcp_server::proto::time::Instant;
+use mcp_server::proto::time::{Instant, Now};
 
 use super::Desk;
 use super::marks::Marks;
 use crate::line::{InPlace, Led};
 use crate::pool;
 
-/// A poll that takes so long makes the next one be expected to.
+/// A poll that takes so long is slow.
 const SLOW: Duration = Duration::from_micros(500);
+
+/// What one slow poll adds to the slowness of a connection. More than that in all, and the next poll is expected to be slow:
+/// once may be the machine's fault.
+const ONCE: u8 = 4;
+
+/// The slowness of a connection that has to be expected to be slow for longest.
+const SLOWEST: u8 = 12;
 
 const SERVE: u8 = 0;
 const SHUTDOWN: u8 = 1;
@@ -61,11 +68,10 @@ impl Wire for Socket {
 pub(crate) struct Seat<M: InPlace> {
     desk: Arc<Desk>,
     id: Id,
-    clock: SystemClock,
     marks: Marks,
     wish: AtomicU8,
-    /// It took long the last time.
-    slow: AtomicBool,
+    /// Grows with each poll that takes long, and shrinks with each other one.
+    slowness: AtomicU8,
     ended: OnceLock<Ended>,
     /// Until the end.
     live: Mutex<Option<Wired<M, Socket>>>,
@@ -79,8 +85,6 @@ pub(super) struct Outcome {
     pub(super) again: bool,
     pub(super) deadline: Option<Instant>,
     pub(super) kept_back: usize,
-    /// When it began.
-    pub(super) at: Option<Instant>,
 }
 
 /// A connection as its desk sees it.
@@ -89,10 +93,14 @@ pub(super) trait Seated: Send + Sync {
     fn tell(&self, event: Edges) -> bool;
     /// See [`Marks::wake`].
     fn wake(&self) -> bool;
+    /// Whether it has to be expected to take long.
     fn is_slow(&self) -> bool;
+    /// It lost its desk its leader.
     fn set_slow(&self);
-    /// Does what can be done now. It takes as long as its handler does.
-    fn run(self: Arc<Self>, lent: &mut Lent, may_keep_back: bool) -> Outcome;
+    /// How long a run took.
+    fn note(&self, took: Duration);
+    /// Does what can be done `now`. It takes as long as its handler does.
+    fn run(self: Arc<Self>, lent: &mut Lent, now: Now, may_keep_back: bool) -> Outcome;
     /// Writes what was kept back, unless it is going to be run. Says whether it has to be put on the list.
     fn write_kept_back(self: Arc<Self>, lent: &mut Lent) -> bool;
 }
@@ -105,7 +113,6 @@ impl<M: InPlace> Seat<M> {
         stream: TcpStream,
         options: StreamOptions,
     ) -> Self {
-        let clock = desk.clock();
         let socket = Socket {
             stream,
             readiness: Readiness::STREAM,
@@ -113,12 +120,11 @@ impl<M: InPlace> Seat<M> {
         Self {
             desk,
             id,
-            clock,
             marks: Marks::default(),
             wish: AtomicU8::new(SERVE),
-            slow: AtomicBool::new(false),
+            slowness: AtomicU8::new(0),
             ended: OnceLock::new(),
-            live: Mutex::new(Some(Wired::new(machine, socket, options, clock))),
+            live: Mutex::new(Some(Wired::new(machine, socket, options))),
         }
     }
 
@@ -146,14 +152,21 @@ impl<M: InPlace> Seat<M> {
         live: &mut Wired<M, Socket>,
         cx: &mut Context<'_>,
         lent: &mut Lent,
+        now: Now,
         may_keep_back: bool,
     ) -> Poll<Ended> {
-        let poll = || live.poll(cx, lent, may_keep_back);
+        let poll = || live.poll(cx, lent, now, may_keep_back);
         catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|payload| {
             // Dropping it may panic in its turn.
             std::mem::forget(payload);
             Poll::Ready(Ended::Closed)
         })
+    }
+
+    /// What is left of a connection that was cut while a thread was inside: whoever wished so has found the lock taken, and
+    /// there may be nobody else to look.
+    fn take_if_cut(&self) -> Option<Wired<M, Socket>> {
+        (self.wish() == CUT).then(|| self.lock().take())?
     }
 
     /// The end: the socket is closed and what runs is dropped before anybody hears of it.
@@ -175,14 +188,27 @@ impl<M: InPlace> Seated for Seat<M> {
     }
 
     fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed)
+        self.slowness.load(Ordering::Relaxed) > ONCE
     }
 
     fn set_slow(&self) {
-        self.slow.store(true, Ordering::Relaxed);
+        self.slowness.store(SLOWEST, Ordering::Relaxed);
     }
 
-    fn run(self: Arc<Self>, lent: &mut Lent, may_keep_back: bool) -> Outcome {
+    fn note(&self, took: Duration) {
+        // One thread is inside at a time, and a lost update would cost nothing but a hand-over.
+        let before = self.slowness.load(Ordering::Relaxed);
+        let after = if took >= SLOW {
+            (before + ONCE).min(SLOWEST)
+        } else {
+            before.saturating_sub(1)
+        };
+        if after != before {
+            self.slowness.store(after, Ordering::Relaxed);
+        }
+    }
+
+    fn run(self: Arc<Self>, lent: &mut Lent, now: Now, may_keep_back: bool) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(edges) = self.marks.enter() else {
             return outcome;
@@ -193,30 +219,26 @@ impl<M: InPlace> Seated for Seat<M> {
         let mut ended = None;
         if let Some(live) = &mut *place {
             live.wire().readiness.on_event(edges);
+            if edges.error {
+                // It was reset: nobody is there to answer.
+                live.hang_up();
+            }
             let wish = self.wish();
             if wish == SHUTDOWN {
                 live.shutdown();
             }
             if wish == CUT {
                 ended = Some(Ended::ShutdownBound);
-            } else if let Poll::Ready(why) = Self::poll(live, &mut cx, lent, may_keep_back) {
+            } else if let Poll::Ready(why) = Self::poll(live, &mut cx, lent, now, may_keep_back) {
                 ended = Some(why);
             } else {
                 outcome.deadline = live.deadline();
                 outcome.kept_back = live.kept_back();
-                outcome.at = Some(live.polled_at());
-                if self.is_slow() {
-                    let took = self.clock.instant().duration_since(live.polled_at());
-                    self.slow.store(took >= SLOW, Ordering::Relaxed);
-                }
             }
         }
-        let mut over = ended.and_then(|_| place.take());
+        let over = ended.and_then(|_| place.take());
         drop(place);
-        if over.is_none() && self.wish() == CUT {
-            // Whoever wished so may have found the lock taken, and there may be nobody else to look.
-            over = self.lock().take();
-        }
+        let over = over.or_else(|| self.take_if_cut());
         self.end(over, ended.unwrap_or(Ended::ShutdownBound));
         outcome.is_over = self.ended().is_some();
         outcome.again = self.marks.leave() && !outcome.is_over;
@@ -233,6 +255,10 @@ impl<M: InPlace> Seated for Seat<M> {
             .lock()
             .as_mut()
             .is_none_or(|live| live.write_kept_back(&mut cx, lent));
+        if let Some(cut) = self.take_if_cut() {
+            self.end(Some(cut), Ended::ShutdownBound);
+            self.desk.forget(self.id);
+        }
         if !written {
             self.marks.wake();
         }

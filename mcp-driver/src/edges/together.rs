@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use mcp_server::proto::time::Instant;
 
-/// How long the first answer waits at most while others are worked on.
+/// How long the first answer waits at most before another connection is worked on. One that is begun goes on: it takes as
+/// long as its handler does.
 const PATIENCE: Duration = Duration::from_micros(200);
 
 /// How many connections keep an answer back at most.

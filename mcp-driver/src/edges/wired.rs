@@ -1,7 +1,7 @@
 //! One connection: the shared loop ([`Pump`]) over a wire that tells edges.
 //!
-//! Owns the pump, the wire and the deadline of a connection, whatever runs on it. Must never look at the clock twice for one
-//! poll, and never read so much of one peer that others wait for it.
+//! Owns the pump, the wire and the deadline of a connection, whatever runs on it. Must never look at a clock: one reading is
+//! enough for a poll and for what its loop decides, and never read so much of one peer that others wait for it.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -11,7 +11,6 @@ use mcp_server::Machine;
 use mcp_server::proto::outbox::Outbox;
 use mcp_server::proto::time::{Instant, Now};
 
-use crate::clock::SystemClock;
 use crate::pump::{Alarm, Ended, Pump, Spare, Stream, StreamOptions};
 use crate::stream::Scratch;
 
@@ -109,21 +108,19 @@ impl Alarm for Moment {
 pub struct Wired<M, W> {
     pump: Pump<M>,
     wire: W,
-    clock: SystemClock,
     deadline: Option<Instant>,
     /// Of the last poll.
-    polled_at: Instant,
+    polled_at: Now,
 }
 
 impl<M: Machine, W> Wired<M, W> {
     /// The connection of `machine`, on which nothing was read yet.
-    pub fn new(machine: M, wire: W, options: StreamOptions, clock: SystemClock) -> Self {
+    pub fn new(machine: M, wire: W, options: StreamOptions) -> Self {
         Self {
             pump: Pump::new(machine, options),
             wire,
-            clock,
             deadline: None,
-            polled_at: Instant::from_micros(0),
+            polled_at: Now::default(),
         }
     }
 
@@ -136,12 +133,6 @@ impl<M: Machine, W> Wired<M, W> {
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.deadline
-    }
-
-    /// When it was polled last.
-    #[must_use]
-    pub const fn polled_at(&self) -> Instant {
-        self.polled_at
     }
 
     /// How many bytes the last poll has kept back.
@@ -168,16 +159,16 @@ impl<M: Machine, W> Wired<M, W> {
 }
 
 impl<M: Machine, W: Wire> Wired<M, W> {
-    /// Does a bounded part of what can be done now. With `may_keep_back`, a small answer may wait for
+    /// Does a bounded part of what can be done `now`. With `may_keep_back`, a small answer may wait for
     /// [`write_kept_back`](Self::write_kept_back), see [`kept_back`](Self::kept_back).
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
         lent: &mut Lent,
+        now: Now,
         may_keep_back: bool,
     ) -> Poll<Ended> {
-        let now = self.clock.now();
-        self.polled_at = now.instant;
+        self.polled_at = now;
         self.turn(lent, now, |pump, spare, turn, moment| {
             pump.may_keep_back(may_keep_back);
             pump.poll_on(spare, cx, turn, moment)
@@ -186,11 +177,7 @@ impl<M: Machine, W: Wire> Wired<M, W> {
 
     /// Writes what was kept back. False if it has to be polled for the rest, or because the peer is gone.
     pub fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool {
-        let now = Now {
-            instant: self.polled_at,
-            unix_ms: 0,
-        };
-        self.turn(lent, now, |pump, spare, turn, _| {
+        self.turn(lent, self.polled_at, |pump, spare, turn, _| {
             pump.write_kept_back(spare, cx, turn)
         })
     }
