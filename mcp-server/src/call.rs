@@ -94,6 +94,8 @@ pub(crate) struct Running {
     work: Work,
     /// The request no longer shares the read buffer.
     detached: bool,
+    /// A connection has the context as well, as long as the call is lent.
+    lent: bool,
 }
 
 enum Work {
@@ -141,6 +143,7 @@ impl Running {
             context: Context::new(service.clone(), Arc::clone(runtime), start),
             work: Work::Fresh,
             detached: false,
+            lent: false,
         }
     }
 
@@ -167,6 +170,11 @@ impl Running {
                 Some(dispatched) => Work::begin(dispatched, runtime, context),
             },
         };
+    }
+
+    /// The call is lent to another thread, or comes back. Meanwhile its connection keeps the context.
+    pub(crate) const fn lend(&mut self, lent: bool) {
+        self.lent = lent;
     }
 
     /// What outlives a loan of the call to another thread.
@@ -238,7 +246,7 @@ impl Running {
         let work = core::mem::replace(&mut self.work, Work::Finished(None));
         // The future goes before the context says that it is over: a handler in place is dropped, not told.
         guard(|| drop(work));
-        self.context.end();
+        self.context.end_held(1 + usize::from(self.lent));
     }
 }
 

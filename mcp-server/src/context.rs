@@ -289,9 +289,15 @@ impl Context {
 
     /// The call is over, for whatever reason.
     pub(crate) fn end(&self) {
+        self.end_held(1);
+    }
+
+    /// The same. `holders` are known to hold the context and to wait for nothing.
+    pub(crate) fn end_held(&self, holders: usize) {
         let first = !self.inner.over.swap(true, Ordering::AcqRel);
         // Where nobody else holds the context, nobody can be waiting for anything.
-        if first && Arc::strong_count(&self.inner) > 1 {
+        let used = holders > 1 && self.used_cell().is_some();
+        if first && (used || Arc::strong_count(&self.inner) > holders) {
             self.cell().end();
         }
     }

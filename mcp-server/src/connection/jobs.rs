@@ -106,7 +106,8 @@ impl Connection {
             };
             place.listed = false;
             match place.call.take() {
-                Some((id, Place::Here(running))) => {
+                Some((id, Place::Here(mut running))) => {
+                    running.lend(true);
                     let context = running.context().clone();
                     place.call = Some((
                         id,
@@ -159,10 +160,11 @@ impl Connection {
         let Job {
             slot,
             id,
-            running,
+            mut running,
             finish,
             ..
         } = job;
+        running.lend(false);
         let Some(place) = self.slots.get_mut(slot) else {
             return;
         };
