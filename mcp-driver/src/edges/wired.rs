@@ -109,8 +109,6 @@ pub struct Wired<M, W> {
     pump: Pump<M>,
     wire: W,
     deadline: Option<Instant>,
-    /// Of the last poll.
-    polled_at: Now,
 }
 
 impl<M: Machine, W> Wired<M, W> {
@@ -120,7 +118,6 @@ impl<M: Machine, W> Wired<M, W> {
             pump: Pump::new(machine, options),
             wire,
             deadline: None,
-            polled_at: Now::default(),
         }
     }
 
@@ -168,37 +165,30 @@ impl<M: Machine, W: Wire> Wired<M, W> {
         now: Now,
         may_keep_back: bool,
     ) -> Poll<Ended> {
-        self.polled_at = now;
-        self.turn(lent, now, |pump, spare, turn, moment| {
-            pump.may_keep_back(may_keep_back);
-            pump.poll_on(spare, cx, turn, moment)
-        })
-    }
-
-    /// Writes what was kept back. False if it has to be polled for the rest, or because the peer is gone.
-    pub fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool {
-        self.turn(lent, self.polled_at, |pump, spare, turn, _| {
-            pump.write_kept_back(spare, cx, turn)
-        })
-    }
-
-    fn turn<T>(
-        &mut self,
-        lent: &mut Lent,
-        now: Now,
-        run: impl FnOnce(&mut Pump<M>, &mut Spare, &mut Turn<'_, W>, &mut Moment) -> T,
-    ) -> T {
+        let mut moment = Moment {
+            now,
+            deadline: self.deadline,
+        };
         let mut turn = Turn {
             wire: &mut self.wire,
             scratch: &mut lent.scratch,
             reads: 0,
         };
-        let mut moment = Moment {
-            now,
-            deadline: self.deadline,
-        };
-        let outcome = run(&mut self.pump, &mut lent.spare, &mut turn, &mut moment);
+        self.pump.may_keep_back(may_keep_back);
+        let polled = self
+            .pump
+            .poll_on(&mut lent.spare, cx, &mut turn, &mut moment);
         self.deadline = moment.deadline;
-        outcome
+        polled
+    }
+
+    /// Writes what was kept back. False if it has to be polled for the rest, or because the peer is gone.
+    pub fn write_kept_back(&mut self, cx: &mut Context<'_>, lent: &mut Lent) -> bool {
+        let mut turn = Turn {
+            wire: &mut self.wire,
+            scratch: &mut lent.scratch,
+            reads: 0,
+        };
+        self.pump.write_kept_back(&mut lent.spare, cx, &mut turn)
     }
 }
